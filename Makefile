@@ -1,0 +1,67 @@
+# `make demo` and `make test` set up everything they need; `make help` lists the rest.
+PYTHON ?= python3
+PORT ?= 8080
+PARTNER_PORT ?= 8081
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format lock wheel clean
+
+help:
+	@echo "make demo    run the service and a partner's site with a demo tenant (PORT, PARTNER_PORT move them)"
+	@echo "make test    run every check and test, browser tests included"
+	@echo "make check   lint, format and type checks only"
+	@echo "make format  let ruff put the code in order"
+	@echo "make wheel   build dist/widgetsvc-*.whl"
+	@echo "make lock    pin the dependencies anew (needs uv)"
+	@echo "make clean   remove what the other targets made"
+
+demo: $(VENV)/.runtime node_modules/.elements
+	@$(BIN)/python -m widgetsvc demo --port $(PORT) --partner-port $(PARTNER_PORT) --data-dir .demo
+
+test: check node_modules/.all
+	@e2e/ensure-browser $(BIN)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade -c requirements.txt \
+	  --custom-compile-command "make lock" pyproject.toml --group dev -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) node_modules dist .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis e2e/artifacts
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("widgetsvc needs Python 3.11 or newer; set PYTHON=…") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
+
+# The bundle alone is enough to serve; the tests also run Cronofy's Node SDK.
+node_modules/.elements: package-lock.json
+	npm ci --omit=dev --loglevel=error
+	@touch $@
+
+node_modules/.all: package-lock.json
+	npm ci --loglevel=error
+	@touch $@ node_modules/.elements

@@ -1,0 +1,1 @@
+"""The embedded application-calendar backend: Cronofy's API for application calendars, self-hosted."""

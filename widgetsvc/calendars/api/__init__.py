@@ -1,0 +1,1 @@
+"""The backend's HTTP surface: one blueprint per family of endpoints."""

@@ -1,0 +1,1 @@
+"""A demo tenant with believable calendars, and a partner's site on another origin."""

@@ -1,0 +1,1 @@
+"""Who may embed what, and where: tenants, origins, calendars and the tokens minted for them."""

@@ -1,0 +1,1 @@
+"""What browsers and machines meet: the loader, frames, the token endpoint and their errors."""
