@@ -1,20 +1,28 @@
 """Half-open stretches of time, and the algebra of sorted, disjoint sequences of them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from typing import NamedTuple, Self
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Timespan:
-    """The time from `start` up to, not including, `end`; both in Unix seconds. Never empty."""
-
+class _Ends(NamedTuple):
     start: int
     end: int
 
-    def __post_init__(self) -> None:
-        if self.end <= self.start:
-            raise ValueError(f"a timespan must end after it starts: {self.start}, {self.end}")
+
+class Timespan(_Ends):
+    """The time from `start` up to, not including, `end`; both in Unix seconds. Never empty.
+
+    Immutable, ordered by start and then end. It is a tuple, so that rows of a table can stand in for it where
+    making an object of each would cost more than the answer.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, start: int, end: int) -> Self:
+        """Refuses, with ValueError, an end that is not after the start."""
+        if end <= start:
+            raise ValueError(f"a timespan must end after it starts: {start}, {end}")
+        return super().__new__(cls, start, end)
 
 
 def merge(spans: Iterable[Timespan]) -> list[Timespan]:
@@ -23,7 +31,7 @@ def merge(spans: Iterable[Timespan]) -> list[Timespan]:
     The result is sorted, and a gap lies between any two of its spans.
     """
     merged: list[Timespan] = []
-    for span in sorted(spans, key=attrgetter("start")):
+    for span in sorted(spans):
         if not merged or span.start > merged[-1].end:
             merged.append(span)
         elif span.end > merged[-1].end:
