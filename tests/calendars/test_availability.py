@@ -296,6 +296,13 @@ def test_the_interval_counts_on_the_clock_and_not_from_an_events_end() -> None:
     assert times(overlapping_slots(asked)) == "10:00-11:00 10:30-11:30 11:00-12:00"
 
 
+def test_a_slot_that_would_end_a_second_late_is_not_offered() -> None:
+    early = Member("apc_a", [Timespan(at("10:30") - 1, at("11:00"))])
+    asked = query(everyone(early), windows="09:00-11:00", every=30)
+
+    assert times(overlapping_slots(asked)) == "09:00-10:00"
+
+
 def test_slots_do_not_overlap_and_the_earliest_wins() -> None:
     asked = query(everyone(member(busy="10:45-11:00")), windows="09:00-13:00", minutes=45, every=30)
 
@@ -422,6 +429,12 @@ def test_a_period_inside_one_of_the_same_people_is_dropped(window: str) -> None:
     ]
 
     assert named(periods(query(*twice, windows="09:00-17:00"))) == [("09:00-12:00", "abc")]
+
+
+def test_one_person_in_two_groups_must_be_available_in_both() -> None:
+    groups = [everyone(member(windows="09:00-12:00")), everyone(member(windows="10:00-13:00"))]
+
+    assert named(periods(query(*groups, windows="09:00-17:00"))) == [("10:00-12:00", "a")]
 
 
 def test_periods_sort_by_start_and_then_by_end() -> None:
