@@ -1,0 +1,334 @@
+"""Embed assertions: short-lived JWTs with which a tenant's server vouches for a visitor.
+
+The rules are those of RFC 8725 (JWT best current practices): the algorithm belongs to the key, the key is
+found by its id among the tenant's own, nothing is ever fetched, and what is not understood is refused.
+
+    {"alg": "HS256", "kid": "…"}
+    {"iss": "acme", "aud": "https://w.example.com", "iat": 1900000000, "exp": 1900000300,
+     "element": "slot-picker", "calendars": ["store-42"], "permissions": ["availability"], "sub": "visitor-7"}
+
+`element`, `calendars` and `permissions` only narrow what the tenant may do anyway.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+from unicodedata import category
+
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import OctKey
+from joserfc.util import urlsafe_b64decode
+
+from widgetsvc.errors import ExpiredAssertion, InvalidAssertion
+from widgetsvc.permissions import Element, Permission
+
+__all__ = [
+    "Assertion",
+    "SigningAlgorithm",
+    "SigningKey",
+    "generate_signing_key",
+    "unverified_issuer",
+    "verify_assertion",
+]
+
+MAX_LENGTH = 8 * 1024
+MAX_LIFETIME = 3600
+LEEWAY = 60
+_MIN_SECRET = 32  # RFC 7518, section 3.2: not shorter than the hash
+_MAX_TEXT = 255
+_LAST_SECOND = 253_402_300_799  # of the year 9999; milliseconds of our time lie far beyond it
+
+_HEADERS = frozenset({"alg", "kid", "typ"})
+_NARROWING = frozenset({"element", "calendars", "permissions"})
+_CLAIMS = _NARROWING | {"iss", "aud", "iat", "exp", "nbf", "sub", "jti"}
+
+_Choice = TypeVar("_Choice", Element, Permission)
+
+
+class SigningAlgorithm(StrEnum):
+    """How a tenant's server signs, spelled as in the `alg` header (RFC 7518, section 3.1)."""
+
+    HS256 = "HS256"
+    """HMAC with SHA-256 and a secret that the tenant and the service share."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A tenant's key, bound to one algorithm (RFC 8725, section 3.1).
+
+    The secret of HS256 is text: tenants paste it into `jwt.sign(payload, secret)`, which takes the text's
+    UTF-8 bytes as they stand, so `secret` holds those bytes. It is never base64-decoded, though it looks as
+    if it could be. Raises ValueError for a secret shorter than 32 bytes, or one that is a public key.
+    """
+
+    kid: str
+    alg: SigningAlgorithm
+    secret: bytes = field(repr=False)
+    _verifier: OctKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < _MIN_SECRET:
+            raise ValueError(f"a signing secret has at least {_MIN_SECRET} bytes")
+        key = OctKey.import_key(self.secret, {"alg": self.alg.value, "use": "sig"})
+        object.__setattr__(self, "_verifier", key)
+
+    def payload_of(self, token: str) -> bytes:
+        """Return what the token carries once its signature is proved; joserfc's errors are not translated."""
+        return jws.deserialize_compact(token, self._verifier, algorithms=[self.alg.value]).payload
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What a verified assertion narrows an embed to; None where it says nothing.
+
+    `viewer` is the tenant's own name for the visitor, and stays out of `repr` and so out of logs.
+    """
+
+    element: Element | None
+    permissions: frozenset[Permission] | None
+    calendars: frozenset[str] | None
+    viewer: str | None = field(repr=False)
+    expires_at: int
+
+
+def generate_signing_key(kid: str, random_bytes: Callable[[int], bytes]) -> SigningKey:
+    """Make an HS256 key of 256 random bits, whose secret is text in base64url (43 characters)."""
+    secret = urlsafe_b64encode(random_bytes(_MIN_SECRET)).rstrip(b"=")
+    return SigningKey(kid, SigningAlgorithm.HS256, secret)
+
+
+def verify_assertion(
+    token: str, *, keys: Mapping[str, SigningKey], issuer: str, audience: str, now: float
+) -> Assertion:
+    """Verify an assertion against the tenant's keys (by `kid`), and return what it narrows the embed to.
+
+    `issuer` is the tenant's slug and `audience` the service's public URL. Whatever the token is, the only
+    errors are `InvalidAssertion` and, for one that is sound but over, `ExpiredAssertion`.
+    """
+    header = _read_object(_segments(token)[0], "header")
+    key = _find_key(header, keys)
+    claims = _read_claims(token, key)
+    _check_parties(claims, issuer, audience)
+    assertion = Assertion(
+        element=_element(claims),
+        permissions=_permissions(claims),
+        calendars=_calendars(claims),
+        viewer=_optional_text(claims, "sub"),
+        expires_at=_seconds(claims, "exp"),
+    )
+    _check_times(claims, now)
+    return assertion
+
+
+def unverified_issuer(token: str) -> str:
+    """Return whom the token claims to be from, to find the tenant whose keys it has to be verified with.
+
+    Nothing is proved by it. Raises `InvalidAssertion` where the token says nothing usable.
+    """
+    return _text(_read_object(_segments(token)[1], "payload").get("iss"), "iss")
+
+
+# Reading
+
+
+def _segments(token: str) -> list[str]:
+    if len(token) > MAX_LENGTH:
+        raise InvalidAssertion(f"The assertion is longer than {MAX_LENGTH} characters.")
+    segments = token.split(".")
+    if len(segments) != 3 or not token.isascii():
+        raise InvalidAssertion(
+            "The assertion is not a signed JWT: three parts in base64url, joined by dots. "
+            "Send it as the JWT library returns it."
+        )
+    return segments
+
+
+def _read_object(segment: str, part: str) -> dict[str, object]:
+    try:
+        return _parse_object(urlsafe_b64decode(segment.encode("ascii")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _not_an_object(part) from error
+
+
+def _read_claims(token: str, key: SigningKey) -> dict[str, object]:
+    try:
+        claims = _parse_object(key.payload_of(token))
+    except BadSignatureError as error:
+        raise InvalidAssertion(
+            "The assertion's signature does not match its key. Sign with the secret's text exactly as it was "
+            "issued, without decoding it, and with the key that the kid names."
+        ) from error
+    except JoseError as error:
+        raise InvalidAssertion(f"The assertion cannot be read: {error.description}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _not_an_object("payload") from error
+    unknown = sorted(claims.keys() - _CLAIMS)
+    if unknown:
+        # A misspelt claim would otherwise be one that does not narrow.
+        raise InvalidAssertion(
+            f"The assertion carries {_shown(', '.join(unknown))}, which is not understood. Its claims can be "
+            f"{', '.join(sorted(_CLAIMS))}."
+        )
+    return claims
+
+
+def _not_an_object(part: str) -> InvalidAssertion:
+    return InvalidAssertion(
+        f"The assertion's {part} is not a JSON object in base64url without padding, each name in it once."
+    )
+
+
+def _parse_object(data: bytes) -> dict[str, object]:
+    """Parse UTF-8 only (RFC 8725, section 3.7), no name twice (RFC 7519, section 4), no NaN."""
+    value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")
+    return members
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _shown(value: object) -> str:
+    """Quote a value of the token in ASCII, escaped and cut; nested ones could be too deep to print."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    text = ascii(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+# The key
+
+
+def _find_key(header: Mapping[str, object], keys: Mapping[str, SigningKey]) -> SigningKey:
+    """Find the key by its id alone; the token has no say in which algorithm it is used with."""
+    _check_header_names(header)
+    kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise InvalidAssertion("The assertion's header has no kid. Put the signing key's kid there.")
+    key = keys.get(kid)
+    if key is None:
+        raise InvalidAssertion(f"The tenant has no signing key with the kid {_shown(kid)}.")
+    if header.get("alg") != key.alg.value:
+        raise InvalidAssertion(
+            f"The assertion's alg is {_shown(header.get('alg'))}; its key signs with {key.alg.value} only."
+        )
+    return key
+
+
+def _check_header_names(header: Mapping[str, object]) -> None:
+    unknown = sorted(header.keys() - _HEADERS)
+    if unknown:
+        # Among them jwk, jku, x5u and x5c, which bring their own key, and crit and b64, which bend the rules.
+        names = _shown(", ".join(unknown))
+        raise InvalidAssertion(f"The assertion's header carries {names}; it may carry alg, kid and typ only.")
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str) or kind.upper() != "JWT":
+        raise InvalidAssertion(f"The assertion's typ is {_shown(kind)}. It has to be JWT, or left out.")
+
+
+# The claims
+
+
+def _check_parties(claims: Mapping[str, object], issuer: str, audience: str) -> None:
+    """Check sender and receiver, each by whole strings (RFC 7519, sections 4.1.1 and 4.1.3)."""
+    if claims.get("iss") != issuer:
+        raise InvalidAssertion(f"The assertion's iss is {_shown(claims.get('iss'))}, not {_shown(issuer)}.")
+    stated = claims.get("aud")
+    audiences = stated if isinstance(stated, list) else [stated]
+    if audience not in audiences or not all(isinstance(item, str) for item in audiences):
+        raise InvalidAssertion(f"The assertion's aud is {_shown(stated)}, not {_shown(audience)}.")
+
+
+def _check_times(claims: Mapping[str, object], now: float) -> None:
+    issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
+    if not 0 < expires - issued <= MAX_LIFETIME:
+        raise InvalidAssertion(
+            f"The assertion lives {expires - issued} seconds; exp has to be 1 to {MAX_LIFETIME} after iat."
+        )
+    begins = max(issued, _seconds(claims, "nbf") if "nbf" in claims else issued)
+    if begins > now + LEEWAY:
+        raise InvalidAssertion(
+            f"The assertion becomes valid in {begins - now:.0f} seconds (iat, nbf). Check the clock of the "
+            "server that signs it."
+        )
+    if expires + LEEWAY <= now:
+        raise ExpiredAssertion(
+            f"The assertion expired {now - expires:.0f} seconds ago. Sign a new one for every page view."
+        )
+
+
+def _seconds(claims: Mapping[str, object], name: str) -> int:
+    value = claims.get(name)
+    # bool is a subclass of int; floats may be NaN or infinite.
+    if type(value) is not int or value < 0:
+        raise InvalidAssertion(
+            f"The assertion's {name} is {_shown(value)}. It has to be a whole number of seconds since 1970."
+        )
+    if value > _LAST_SECOND:
+        raise InvalidAssertion(
+            f"The assertion's {name} is not in seconds since 1970, perhaps in milliseconds. In JavaScript, "
+            "write Math.floor(Date.now() / 1000)."
+        )
+    return value
+
+
+def _element(claims: Mapping[str, object]) -> Element | None:
+    return _choice(claims["element"], "element", Element) if "element" in claims else None
+
+
+def _permissions(claims: Mapping[str, object]) -> frozenset[Permission] | None:
+    if "permissions" not in claims:
+        return None
+    named = _texts(claims["permissions"], "permissions")
+    return frozenset(_choice(name, "permissions", Permission) for name in named)
+
+
+def _calendars(claims: Mapping[str, object]) -> frozenset[str] | None:
+    return frozenset(_texts(claims["calendars"], "calendars")) if "calendars" in claims else None
+
+
+def _choice(value: object, name: str, choices: type[_Choice]) -> _Choice:
+    for choice in choices:
+        if value == choice.value:
+            return choice
+    known = ", ".join(choice.value for choice in choices)
+    raise InvalidAssertion(f"The assertion's {name} names {_shown(value)}. Known are {known}.")
+
+
+def _optional_text(claims: Mapping[str, object], name: str) -> str | None:
+    return _text(claims[name], name) if name in claims else None
+
+
+def _texts(value: object, name: str) -> list[str]:
+    """Return a list that is not empty: one that allows nothing is more likely a mistake than meant."""
+    if not isinstance(value, list) or not value:
+        raise InvalidAssertion(
+            f"The assertion's {name} has to be a list with at least one entry, or left out."
+        )
+    return [_text(item, name) for item in value]
+
+
+def _text(value: object, name: str) -> str:
+    # Surrogates cannot be encoded, and neither they nor control characters can be stored everywhere.
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= _MAX_TEXT
+        or any(category(c) in ("Cc", "Cs") for c in value)
+    ):
+        raise InvalidAssertion(
+            f"The assertion's {name} holds {_shown(value)}. It has to be text of 1 to {_MAX_TEXT} characters."
+        )
+    return value
