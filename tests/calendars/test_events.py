@@ -1,0 +1,330 @@
+"""Events and free/busy."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.calendars.conftest import Api, Calendar
+from tests.clocks import FakeClock
+from widgetsvc.calendars.api import events as api_events
+from widgetsvc.calendars.backend import Backend
+
+SEED_EVENT = {
+    "event_id": "qTtZdczOccgaPncGJaCiLg",
+    "summary": "Board meeting",
+    "description": "Discuss plans for the next quarter.",
+    "start": "2024-06-25T15:30:00Z",
+    "end": "2024-06-25T17:00:00Z",
+    "location": {"description": "Board room"},
+}
+
+
+def only_event(calendar: Calendar, **query: str) -> dict[str, object]:
+    (event,) = calendar.get("/v1/events", tzid="Etc/UTC", include_managed="true", **query).json["events"]
+    return dict(event)
+
+
+def test_an_event_reads_back_as_it_was_written(calendar: Calendar) -> None:
+    response = calendar.post(calendar.events_path, SEED_EVENT)
+
+    assert (response.status_code, response.data) == (202, b"")
+    event = only_event(calendar)
+    assert event.items() >= SEED_EVENT.items()
+    assert event["transparency"] == "opaque"
+    assert event["created"] == event["updated"] == "2026-11-22T12:00:00Z"
+
+
+def test_a_second_write_updates_and_keeps_the_uid(calendar: Calendar, clock: FakeClock) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+    before = only_event(calendar)
+    clock.advance(60)
+    calendar.post(calendar.events_path, SEED_EVENT | {"summary": "Moved"})
+    after = only_event(calendar)
+
+    assert after == before | {"summary": "Moved", "updated": "2026-11-22T12:01:00Z"}
+
+
+def test_an_update_replaces_all_but_the_url(calendar: Calendar) -> None:
+    calendar.write(
+        "a",
+        "2026-11-24T10:00:00Z",
+        "2026-11-24T11:00:00Z",
+        url="https://x.test/",
+        color="#ff0000",
+        location={"description": "here"},
+    )
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    event = only_event(calendar)
+    assert event["url"] == "https://x.test/"
+    assert not {"color", "location"} & event.keys()
+
+
+def test_a_null_url_removes_it(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", url="https://x.test/")
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", url=None)
+
+    assert "url" not in only_event(calendar)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2026-11-24T10:00:00Z",
+        "2026-11-24 10:00:00Z",
+        "2026-11-24T11:00:00+01:00",
+        "2026-11-24T10:00:00UTC",
+        "2026-11-24T10:00:00.000Z",
+        {"time": "2026-11-24 10:00:00Z", "tzid": "Europe/Paris"},
+    ],
+)
+def test_every_sdks_form_of_a_time_is_read(calendar: Calendar, start: object) -> None:
+    calendar.write("a", start, "2026-11-24T11:00:00Z")  # type: ignore[arg-type]
+
+    assert only_event(calendar)["start"] == "2026-11-24T10:00:00Z"
+
+
+def test_all_day_events_are_days_and_leave_the_time_free(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24", "2026-11-26")
+
+    event = only_event(calendar)
+    assert (event["start"], event["end"]) == ("2026-11-24", "2026-11-26")
+    assert event["transparency"] == "transparent"
+
+
+def test_localized_times_name_their_zone(calendar: Calendar) -> None:
+    calendar.write("a", "2026-07-01T10:00:00Z", "2026-07-01T11:00:00Z")
+    event = calendar.get(
+        "/v1/events", tzid="Europe/London", include_managed="true", localized_times="true"
+    ).json["events"][0]
+
+    assert event["start"] == {"time": "2026-07-01T11:00:00+01:00", "tzid": "Europe/London"}
+
+
+def test_location_always_has_a_description_and_geo_on_demand(calendar: Calendar) -> None:
+    geo = {"lat": "51.5", "long": "-0.1"}
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", location=geo)
+
+    assert only_event(calendar)["location"] == {"description": ""}
+    assert only_event(calendar, include_geo="true")["location"] == {"description": "", **geo}
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "key"),
+    [
+        ({"event_id": None}, "event_id", "errors.required"),
+        ({"event_id": "x" * 513}, "event_id", "errors.too_long"),
+        ({"summary": None}, "summary", "errors.required"),
+        ({"summary": "x" * 1025}, "summary", "errors.too_long"),
+        ({"summary": "\x00"}, "summary", "errors.invalid"),
+        ({"description": 5}, "description", "errors.invalid"),
+        ({"start": "2024-02-30T10:00:00Z"}, "start", "errors.invalid"),
+        ({"start": "0001-01-01T10:00:00Z"}, "start", "errors.invalid"),
+        ({"end": "9999-12-31T10:00:00Z"}, "end", "errors.invalid"),
+        ({"start": "2024-06-25T15:30:00"}, "start", "errors.invalid"),
+        ({"start": "2024-06-25T15:30:00.5Z"}, "start", "errors.invalid"),
+        ({"start": 1719329400}, "start", "errors.invalid"),
+        (
+            {"start": {"time": "2024-06-25T15:30:00Z", "tzid": "Mars/Base"}},
+            "start.tzid",
+            "errors.tzid_unrecognized",
+        ),
+        ({"end": "2024-06-25T15:30:00Z"}, "end", "errors.invalid_time_pair"),
+        ({"end": "2024-06-25"}, "end", "errors.invalid_time_pair"),
+        ({"tzid": "../etc/passwd"}, "tzid", "errors.tzid_unrecognized"),
+        ({"tzid": "America"}, "tzid", "errors.tzid_unrecognized"),
+        ({"color": "red"}, "color", "errors.invalid"),
+        ({"transparency": "murky"}, "transparency", "errors.invalid"),
+        ({"reminders": [{"minutes": 5}] * 6}, "reminders", "errors.too_many"),
+        ({"reminders": [{"minutes": "5"}]}, "reminders[0].minutes", "errors.invalid"),
+        ({"location": {"lat": 51.5}}, "location.lat", "errors.invalid"),
+        ({"attendees": {"invite": []}}, "attendees", "errors.event.cannot_set_attendees"),
+        ({"recurrence": {"rules": []}}, "recurrence", "errors.not_supported"),
+        (
+            {"conferencing": {"profile_id": "integrated"}},
+            "conferencing.profile_id",
+            "errors.integrated_conferencing_not_available",
+        ),
+    ],
+)
+def test_a_faulty_event_is_refused_and_nothing_is_written(
+    calendar: Calendar, change: dict[str, object], path: str, key: str
+) -> None:
+    response = calendar.post(calendar.events_path, SEED_EVENT | change)
+
+    assert response.status_code == 422
+    assert response.json["errors"][path][0]["key"] == key
+    assert calendar.event_ids() == []
+
+
+def test_unknown_members_are_ignored(calendar: Calendar) -> None:
+    assert calendar.post(calendar.events_path, SEED_EVENT | {"later": {"x": 1}}).status_code == 202
+
+
+def test_a_deleted_event_is_gone_but_can_be_asked_for(calendar: Calendar) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+    for _ in range(2):  # an unknown event is deleted as well
+        body = {"event_id": SEED_EVENT["event_id"]}
+        response = calendar.api.http.delete(calendar.events_path, headers=calendar.headers, json=body)
+        assert response.status_code == 202
+
+    assert calendar.event_ids() == []
+    assert only_event(calendar, include_deleted="true")["deleted"] is True
+
+
+def test_a_deleted_event_comes_back_when_it_is_written_again(calendar: Calendar) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+    calendar.api.http.delete(
+        calendar.events_path, headers=calendar.headers, json={"event_id": SEED_EVENT["event_id"]}
+    )
+    calendar.post(calendar.events_path, SEED_EVENT)
+
+    assert calendar.event_ids() == [SEED_EVENT["event_id"]]
+
+
+def test_a_foreign_calendar_is_not_found(api: Api, calendar: Calendar) -> None:
+    other = api.calendar("other")
+
+    assert calendar.post(other.events_path, SEED_EVENT).status_code == 404
+    assert calendar.post("/v1/calendars/cal_unknown/events", SEED_EVENT).status_code == 404
+
+
+@pytest.mark.parametrize("flag", ["true", "True", "1"])
+def test_managed_events_are_read_only_when_asked_for(calendar: Calendar, flag: str) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+
+    def count(**query: str) -> int:
+        return len(calendar.get("/v1/events", tzid="Etc/UTC", **query).json["events"])
+
+    assert count() == 0
+    assert count(include_managed=flag) == 1
+    assert count(only_managed=flag) == 1
+
+
+def test_the_window_is_days_of_the_zone(calendar: Calendar) -> None:
+    calendar.write("late", "2026-11-23T04:30:00Z", "2026-11-23T04:45:00Z")  # the 22nd in New York
+    calendar.write("ends", "2026-11-22T04:00:00Z", "2026-11-22T05:00:00Z")  # ends as the 22nd begins there
+    calendar.write("past", "2026-11-22T04:00:00Z", "2026-11-22T04:59:00Z")
+    calendar.write("day", "2026-11-22", "2026-11-23")
+    calendar.write("next", "2026-11-23", "2026-11-24")
+    calendar.write("before", "2026-11-21", "2026-11-22")
+    query = {"tzid": "America/New_York", "from": "2026-11-22", "to": "2026-11-23", "include_managed": "true"}
+
+    events = calendar.get("/v1/events", **query).json["events"]
+
+    assert {event["event_id"] for event in events} == {"late", "ends", "day"}
+
+
+def test_without_a_window_all_managed_events_come_back(calendar: Calendar) -> None:
+    calendar.write("old", "2001-01-01T10:00:00Z", "2001-01-01T11:00:00Z")
+    calendar.write("far", "2101-01-01T10:00:00Z", "2101-01-01T11:00:00Z")
+
+    assert calendar.event_ids() == ["old", "far"]
+    assert calendar.event_ids(**{"from": "2026-11-01"}) == []
+
+
+def test_last_modified_finds_what_has_changed(calendar: Calendar, clock: FakeClock) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    clock.advance(60)
+    calendar.write("b", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    assert calendar.event_ids(last_modified="2026-11-22 12:01:00Z") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ({}, "tzid"),
+        ({"tzid": "Nope"}, "tzid"),
+        ({"tzid": "Etc/UTC", "from": "yesterday"}, "from"),
+        ({"tzid": "Etc/UTC", "to": "2026-02-30"}, "to"),
+        ({"tzid": "Etc/UTC", "from": "2026-02-03", "to": "2026-02-02"}, "to"),
+        ({"tzid": "Etc/UTC", "include_managed": "perhaps"}, "include_managed"),
+        ({"tzid": "Etc/UTC", "last_modified": "2026-02-03"}, "last_modified"),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["/v1/events", "/v1/free_busy"])
+def test_a_faulty_query_is_422(calendar: Calendar, endpoint: str, query: dict[str, str], path: str) -> None:
+    response = calendar.get(endpoint, **query)
+
+    assert response.status_code == 422
+    assert list(response.json["errors"]) == [path]
+
+
+@pytest.mark.parametrize("brackets", ["calendar_ids[]", "calendar_ids"])
+def test_calendar_ids_narrow_the_read(calendar: Calendar, brackets: str) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+
+    assert len(calendar.event_ids(**{brackets: calendar.calendar_id})) == 1
+    assert calendar.event_ids(**{brackets: "cal_other"}) == []
+
+
+def test_pages_lead_through_all_events_once(calendar: Calendar, backend: Backend) -> None:
+    for n in range(api_events.EVENTS_PER_PAGE * 2 + 1):
+        # Many at the same time: the uid has to break the tie.
+        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", f"2026-11-24T11:{n % 60:02}:00Z")
+
+    document = calendar.get(
+        "/v1/events", tzid="Etc/UTC", include_managed="true", include_userinfo="true"
+    ).json
+    seen, numbers = [], []
+    while True:
+        seen += [event["event_id"] for event in document["events"]]
+        numbers.append((document["pages"]["current"], document["pages"]["total"]))
+        next_page = document["pages"].get("next_page")
+        if next_page is None:
+            break
+        assert next_page.startswith(f"{backend.public_url}/v1/events/pages/")
+        document = calendar.get(next_page.removeprefix(backend.public_url), extra="tolerated").json
+
+    assert numbers == [(1, 3), (2, 3), (3, 3)]
+    assert len(seen) == len(set(seen)) == api_events.EVENTS_PER_PAGE * 2 + 1
+
+
+def test_zero_results_are_one_page(calendar: Calendar) -> None:
+    document = calendar.get("/v1/events", tzid="Etc/UTC", include_managed="true").json
+
+    assert document == {"pages": {"current": 1, "total": 1}, "events": []}
+
+
+@pytest.mark.parametrize("link", ["x", "W10", "e30", "WzEsMiwzLDRd", "%00", "a" * 5_000, "W3t9LDEsMV0"])
+def test_a_page_link_that_was_never_given_out_is_not_found(calendar: Calendar, link: str) -> None:
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
+def test_a_page_link_shows_only_the_readers_own_events(
+    api: Api, http: FlaskClient, calendar: Calendar
+) -> None:
+    for n in range(api_events.EVENTS_PER_PAGE + 1):
+        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    link = calendar.get("/v1/events", tzid="Etc/UTC", include_managed="true").json["pages"]["next_page"]
+    path = link[link.index("/v1/") :]
+
+    assert http.get(path).status_code == 401
+    assert api.calendar("other").get(path).json["events"] == []
+
+
+def test_free_busy_tells_what_events_do_to_the_time(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    calendar.write("b", "2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z", transparency="transparent")
+    calendar.write("c", "2026-11-24T14:00:00Z", "2026-11-24T15:00:00Z", extended_transparency="tentative")
+
+    def statuses(**query: str) -> list[str]:
+        document = calendar.get("/v1/free_busy", tzid="Etc/UTC", include_managed="true", **query).json
+        return [entry["free_busy_status"] for entry in document["free_busy"]]
+
+    assert statuses() == ["busy", "free", "tentative"]
+    assert statuses(include_free="false") == ["busy", "tentative"]
+
+
+def test_free_busy_names_events_only_on_demand(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    def entry(**query: str) -> dict[str, object]:
+        return dict(
+            calendar.get("/v1/free_busy", tzid="Etc/UTC", include_managed="true", **query).json["free_busy"][
+                0
+            ]
+        )
+
+    assert set(entry()) == {"calendar_id", "start", "end", "free_busy_status"}
+    assert entry(include_ids="true")["event_id"] == "a"

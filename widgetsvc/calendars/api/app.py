@@ -1,0 +1,31 @@
+"""The Flask application of the backend."""
+
+from flask import Flask
+
+from widgetsvc.calendars.api import (
+    application_calendars,
+    availability,
+    cors,
+    element_tokens,
+    error_handlers,
+    events,
+    identity,
+    oauth,
+)
+from widgetsvc.calendars.backend import Backend
+
+MAX_BODY = 1_048_576
+
+
+def create_backend_app(backend: Backend) -> Flask:
+    """Serve a backend at `/v1` and `/oauth`, at the root of an origin: two SDKs drop a path prefix."""
+    app = Flask("widgetsvc.calendars", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined] # key order is part of the contract
+    app.url_map.strict_slashes = False
+    backend.attach(app)
+    for module in (application_calendars, oauth, identity, events, availability, element_tokens):
+        app.register_blueprint(module.blueprint)
+    cors.install(app)
+    error_handlers.install(app)
+    return app

@@ -1,0 +1,33 @@
+"""`POST /v1/application_calendars`: create an application calendar, or return it."""
+
+from typing import Annotated
+
+from flask import Blueprint, Response, jsonify
+from pydantic import StringConstraints
+
+from widgetsvc.calendars import wire
+from widgetsvc.calendars.api.bodies import form_or_json
+from widgetsvc.calendars.api.credentials import application_by_credentials
+from widgetsvc.calendars.backend import current_backend
+from widgetsvc.calendars.requests import Name, Request, Text
+
+blueprint = Blueprint("application_calendars", __name__)
+
+
+class ApplicationCalendarRequest(Request):
+    """Client credentials and the application's own id for the calendar."""
+
+    client_id: Text
+    client_secret: Text
+    application_calendar_id: Annotated[Name, StringConstraints(max_length=255)]
+
+
+@blueprint.post("/v1/application_calendars")
+def upsert() -> Response:
+    """200 in both cases: nothing tells a new calendar from a known one."""
+    wanted = form_or_json(ApplicationCalendarRequest)
+    application = application_by_credentials(wanted.client_id, wanted.client_secret)
+    grant = current_backend().accounts.upsert_application_calendar(
+        application, wanted.application_calendar_id
+    )
+    return jsonify(wire.application_calendar(grant))

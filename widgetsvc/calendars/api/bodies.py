@@ -1,0 +1,25 @@
+"""Reads request bodies in whichever encoding an SDK sends them.
+
+The Content-Encoding header is not looked at: the C# SDK sends one on plain bodies.
+"""
+
+from typing import TypeVar
+
+from flask import request
+from pydantic import BaseModel
+
+from widgetsvc.calendars.requests import parse_fields, parse_json
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def body(model: type[Model]) -> Model:
+    """Read a JSON body. Raises InvalidParameters."""
+    return parse_json(model, request.get_data())
+
+
+def form_or_json(model: type[Model]) -> Model:
+    """Read a body of flat text fields as a form (Ruby) or as JSON. Raises InvalidParameters."""
+    if request.mimetype == "application/x-www-form-urlencoded":
+        return parse_fields(model, request.form.to_dict())
+    return parse_json(model, request.get_data())

@@ -1,0 +1,141 @@
+"""Who calls, and what they may reach.
+
+Source: Cronofy API, Authentication and Element Tokens. Endpoints that take client credentials in the body
+ignore the Authorization header: pycronofy sends `Bearer None` there and Node `Bearer undefined`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import g, request
+
+from widgetsvc.calendars.backend import current_backend
+from widgetsvc.calendars.element_tokens import ElementTokenClaims
+from widgetsvc.calendars.errors import NotAuthenticated, NotPermitted
+from widgetsvc.calendars.records import Account, Application
+from widgetsvc.permissions import Permission
+
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+
+ELEMENT_TOKEN_PARAMETER = "et"  # noqa: S105 - the name of a parameter, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An application, and which of its accounts the caller may query; None stands for all of them."""
+
+    application_id: int
+    subs: frozenset[str] | None = None
+
+    def covers(self, subs: Iterable[str]) -> bool:
+        """Whether all of these accounts are within reach."""
+        return self.subs is None or self.subs.issuperset(subs)
+
+
+def bearer() -> str:
+    """Return the Bearer token. Raises NotAuthenticated where there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated("no token was sent", error="invalid_request")
+    return token.strip()
+
+
+def presented_claims() -> ElementTokenClaims | None:
+    """What the request's element token says, whether live or not; None without one of ours."""
+    if "element_token_claims" not in g:
+        token = request.args.get(ELEMENT_TOKEN_PARAMETER)
+        g.element_token_claims = current_backend().element_tokens.read(token) if token else None
+    claims: ElementTokenClaims | None = g.element_token_claims
+    return claims
+
+
+def _element_token(any_of: frozenset[Permission]) -> ElementTokenClaims:
+    claims = presented_claims()
+    if claims is None:
+        raise NotAuthenticated("the element token is not one of this server's")
+    if not current_backend().element_tokens.is_live(claims):
+        raise NotAuthenticated("the element token has expired")
+    if _calling_origin() != claims.origin:
+        raise NotAuthenticated("the element token belongs to another origin")
+    if not any_of & claims.permissions:
+        raise NotPermitted(f"the element token allows none of {', '.join(sorted(any_of))}")
+    return claims
+
+
+def _calling_origin() -> str | None:
+    """The origin of the calling page; a page of our own origin sends none with a GET (Fetch, Origin)."""
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        return origin
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return origin_of(current_backend().public_url)
+    return origin_of(request.headers.get("Referer", ""))
+
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port of a URL as a browser writes them in `Origin`; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
+        return None
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" if port in {None, default} else f"{parts.scheme}://{host}:{port}"
+
+
+def account(*any_of: Permission) -> Account:
+    """The account that an access token, or an element token with one of these permissions, reaches.
+
+    An element token for several accounts reaches its first: the Elements that read events show one.
+    """
+    backend = current_backend()
+    if ELEMENT_TOKEN_PARAMETER not in request.args:
+        found = backend.accounts.account_by_access_token(bearer())
+        if found is None:
+            raise NotAuthenticated("the access token is unknown or has expired")
+        return found
+    claims = _element_token(frozenset(any_of))
+    reached = list(backend.accounts.accounts(claims.application_id, claims.subs[:1]).values())
+    if not reached:
+        raise NotPermitted("the element token names no account that exists")
+    return reached[0]
+
+
+def application_by_api_key() -> Application:
+    """The application whose API key (its client secret) was sent as the Bearer token."""
+    application = current_backend().accounts.application_by_secret(bearer())
+    if application is None:
+        raise NotAuthenticated("the API key is unknown")
+    return application
+
+
+def reach() -> Reach:
+    """What an element token for availability, an API key or an access token may query.
+
+    An access token reaches all accounts of its application, as the SDKs' samples need.
+    """
+    if ELEMENT_TOKEN_PARAMETER in request.args:
+        claims = _element_token(frozenset({Permission.AVAILABILITY}))
+        return Reach(claims.application_id, frozenset(claims.subs))
+    accounts = current_backend().accounts
+    token = bearer()
+    application = accounts.application_by_secret(token)
+    if application is not None:
+        return Reach(application.application_id)
+    found = accounts.account_by_access_token(token)
+    if found is None:
+        raise NotAuthenticated("the token is neither an API key nor a live access token")
+    return Reach(found.application_id)
+
+
+def application_by_credentials(client_id: str, client_secret: str) -> Application:
+    """The application with these client credentials."""
+    application = current_backend().accounts.application_by_secret(client_secret, client_id)
+    if application is None:
+        raise NotAuthenticated("the client credentials are unknown", error="invalid_client")
+    return application

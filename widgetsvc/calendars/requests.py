@@ -1,0 +1,127 @@
+"""How the backend reads bodies and reports their faults.
+
+Unknown members are ignored, as Cronofy does; null is the same as absent, because pycronofy sends it so.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from widgetsvc.calendars import times
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
+
+
+def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
+    """A validation error with Cronofy's `key`, words for people and a path below the model that raises it."""
+    return PydanticCustomError(
+        "cronofy", "{description}", {"key": key, "description": description, "path": path}
+    )
+
+
+class Request(BaseModel):
+    """Base of all bodies: strict types, unknown members ignored, null members dropped."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    nullable: ClassVar[frozenset[str]] = frozenset()
+    """Members for which null says something else than absence."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value is not None or name in cls.nullable}
+        return data
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse_json(model: type[Model], body: bytes) -> Model:
+    """Read a JSON body. Raises InvalidParameters with every fault at its path."""
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+
+
+def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
+    """Read form fields or a query. Raises InvalidParameters with every fault at its path."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+
+
+_WORDS = {
+    "dict_type": ("errors.invalid", "must be an object"),
+    "json_invalid": ("errors.invalid", "the body is not valid JSON"),
+    "missing": ("errors.required", "required"),
+    "model_type": ("errors.invalid", "must be an object"),
+    "string_too_long": ("errors.too_long", "must have at most {max_length} characters"),
+    "string_unicode": ("errors.invalid", "must be text in valid Unicode"),
+    "too_long": ("errors.too_many", "must have at most {max_length} entries"),
+    "too_short": ("errors.required", "must have at least {min_length} entry"),
+}
+
+
+def _field_error(error: ErrorDetails) -> FieldError:
+    context = error.get("ctx", {})
+    if error["type"] == "cronofy":
+        location = (*error["loc"], context["path"]) if context["path"] else error["loc"]
+        return FieldError(_path(location), context["key"], context["description"])
+    kind = error["type"]
+    if kind == "too_long" and isinstance(error["input"], str):
+        kind = "string_too_long"  # how pydantic words a length that is checked after another validator
+    key, words = _WORDS.get(kind, ("errors.invalid", ""))
+    description = words.format_map(context) or error["msg"].replace("Input should be", "must be")
+    return FieldError(_path(error["loc"]), key, description)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(parts).removeprefix(".") or "base"
+
+
+def _instant(text: object) -> int:
+    if not isinstance(text, str):
+        raise fault("errors.invalid", "must be a time such as 2024-06-25T17:00:00Z")
+    try:
+        return times.parse_time(text)
+    except ValueError as error:
+        raise fault("errors.invalid", str(error)) from None
+
+
+def _zone_name(text: str) -> str:
+    try:
+        times.zone(text)
+    except ValueError as error:
+        raise fault("errors.tzid_unrecognized", str(error)) from None
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise fault("errors.invalid", "must not contain NUL")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise fault("errors.required", "must not be blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+"""Any text that every database can hold."""
+
+Name = Annotated[Text, AfterValidator(_not_blank)]
+"""Text that is more than white space."""
+
+Instant = Annotated[int, BeforeValidator(_instant)]
+"""A Time, read as Unix seconds."""
+
+TzId = Annotated[str, AfterValidator(_zone_name)]
+"""The name of an IANA zone."""

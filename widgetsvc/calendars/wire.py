@@ -1,0 +1,178 @@
+"""What the backend answers: one function per shape, key order as in Cronofy's documentation.
+
+`calendars` has to come before `sub` in a list of calendars: the PHP sample takes the first member.
+Absent values are left out, never null: the C# SDK raises on a null time.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from widgetsvc.calendars.availability import Opening
+from widgetsvc.calendars.records import Account, Event, EventTime, Grant, Transparency
+from widgetsvc.calendars.times import format_localized, format_time
+
+Document = dict[str, Any]
+
+_PROVIDER = "cronofy"
+_SCOPE = "read_write"
+
+
+def token_response(grant: Grant) -> Document:
+    """`POST /oauth/token` and the head of `POST /v1/application_calendars`."""
+    return {
+        "token_type": "bearer",
+        "access_token": grant.access_token,
+        "expires_in": grant.expires_in,
+        "refresh_token": grant.refresh_token,
+        "scope": _SCOPE,
+    }
+
+
+def application_calendar(grant: Grant) -> Document:
+    """`POST /v1/application_calendars`."""
+    account = grant.account
+    return token_response(grant) | {
+        "application_calendar_id": account.application_calendar_id,
+        "sub": account.sub,
+        "linking_profile": _profile(account),
+    }
+
+
+def _profile(account: Account) -> Document:
+    return {
+        "provider_name": _PROVIDER,
+        "profile_id": account.profile_id,
+        "profile_name": account.profile_name,
+    }
+
+
+def _calendar(account: Account) -> Document:
+    return {
+        "calendar_id": account.calendar_id,
+        "calendar_name": account.application_calendar_id,
+        "calendar_readonly": False,
+        "calendar_deleted": False,
+        "calendar_primary": True,
+        "calendar_integrated_conferencing_available": False,
+        "calendar_attachments_available": False,
+        "permission_level": "unrestricted",
+    }
+
+
+def calendars(account: Account) -> Document:
+    """`GET /v1/calendars`: an application calendar has exactly one."""
+    return {"calendars": [_profile(account) | _calendar(account)], "sub": account.sub}
+
+
+def userinfo(account: Account) -> Document:
+    """`GET /v1/userinfo`; an application calendar's id stands where others have an e-mail address."""
+    profile = {
+        "provider_name": _PROVIDER,
+        "provider_service": _PROVIDER,
+        "profile_id": account.profile_id,
+        "profile_name": account.profile_name,
+        "profile_connected": True,
+        "profile_initial_sync_required": False,
+        "profile_calendars": [_calendar(account)],
+    }
+    return {
+        "sub": account.sub,
+        "email": account.application_calendar_id,
+        "cronofy.type": "application_calendar",
+        "cronofy.data": {
+            "authorization": {"scope": _SCOPE, "status": "active"},
+            "application_calendar": {"application_calendar_id": account.application_calendar_id},
+            "profiles": [profile],
+            "conferencing_profiles": [],
+        },
+    }
+
+
+def page(number: int, total: int, next_page: str | None, items: Mapping[str, object]) -> Document:
+    """One page of a list. `next_page` is absent on the last one; SDKs test for its presence."""
+    pages: Document = {"current": number, "total": total}
+    if next_page is not None:
+        pages["next_page"] = next_page
+    return {"pages": pages, **items}
+
+
+def event(stored: Event, localized_in: str | None, *, include_geo: bool) -> Document:
+    """An entry of `GET /v1/events`; times in UTC, or localized in a zone."""
+    draft = stored.draft
+    document: Document = {
+        "calendar_id": stored.calendar_id,
+        "event_uid": stored.event_uid,
+        "event_id": draft.event_id,
+        "summary": draft.summary,
+        "description": draft.description,
+        **_times(draft.time, localized_in),
+        "deleted": stored.deleted,
+        "created": format_time(stored.created),
+        "updated": format_time(stored.updated),
+        "participation_status": "accepted",
+        "attendees": [],
+        "transparency": draft.transparency.value,
+        "extended_transparency": draft.details.get("extended_transparency", draft.transparency.value),
+        "status": "tentative" if draft.tentative else "confirmed",
+        "categories": [],
+        "recurring": False,
+        "event_private": bool(draft.details.get("event_private")),
+        "options": {"delete": True, "update": True, "change_participation_status": False},
+    }
+    for name in ("url", "color", "reminders", "conferencing"):
+        if name in draft.details:
+            document[name] = draft.details[name]
+    return document | _location(draft.details.get("location"), include_geo=include_geo)
+
+
+def _location(stored: object, *, include_geo: bool) -> Document:
+    if not isinstance(stored, dict):
+        return {}
+    # Without a description the Agenda Element crashes to an empty node, so one is always there.
+    location: Document = {"description": stored.get("description", "")}
+    if include_geo:
+        location |= {name: stored[name] for name in ("lat", "long") if name in stored}
+    return {"location": location}
+
+
+def _times(time: EventTime, localized_in: str | None) -> Document:
+    if time.days is not None:
+        return {"start": time.days[0].isoformat(), "end": time.days[1].isoformat()}
+    if localized_in is not None:
+        return {
+            "start": format_localized(time.start, localized_in),
+            "end": format_localized(time.end, localized_in),
+        }
+    return {"start": format_time(time.start), "end": format_time(time.end)}
+
+
+def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> Document:
+    """An entry of `GET /v1/free_busy`: neither merged with others nor clipped to the window."""
+    document: Document = {
+        "calendar_id": stored.calendar_id,
+        **_times(stored.draft.time, localized_in),
+        "free_busy_status": _free_busy_status(stored),
+    }
+    if include_ids:
+        document |= {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
+    return document
+
+
+def _free_busy_status(stored: Event) -> str:
+    if stored.draft.tentative:
+        return "tentative"
+    return "free" if stored.draft.transparency is Transparency.TRANSPARENT else "busy"
+
+
+def openings(key: str, found: Iterable[Opening]) -> Document:
+    """The answer to an availability query under `available_periods` or `available_slots`."""
+    return {
+        key: [
+            {
+                "start": format_time(opening.start),
+                "end": format_time(opening.end),
+                "participants": [{"sub": sub} for sub in opening.subs],
+            }
+            for opening in found
+        ]
+    }
