@@ -1,0 +1,42 @@
+"""The Flask application: blueprints and error handlers, nothing else."""
+
+from datetime import timedelta
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from widgetsvc.config import Settings
+from widgetsvc.resources import STATIC, TEMPLATES
+from widgetsvc.services import Services
+from widgetsvc.web import embed, error_handlers, frame, headers, ops, request_log, token
+from widgetsvc.web.dispatch import BackendDispatcher
+from widgetsvc.web.rate_limit import RateLimit
+from widgetsvc.wiring import build_services
+
+MAX_BODY = 262_144
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """Return the service as a WSGI application. Raises ConfigurationError where it cannot be served."""
+    services = services or build_services(settings)
+    app = Flask("widgetsvc", static_folder=STATIC, template_folder=TEMPLATES)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    services.attach(app)
+    request_log.install(app)
+    RateLimit(enabled=settings.rate_limit == "on").install(app)
+    for module in (embed, frame, token, ops):
+        app.register_blueprint(module.blueprint)
+    headers.install(app)
+    error_handlers.install(app)
+    # Flask documents wsgi_app as the place to wrap; it is declared as a method.
+    if services.backend is not None:
+        request_log.install(services.backend)
+        app.wsgi_app = BackendDispatcher(app.wsgi_app, services.backend)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app

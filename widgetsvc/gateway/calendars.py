@@ -1,0 +1,141 @@
+"""A tenant's application calendars, and the `sub` that each resolves to.
+
+Upstream all tenants' calendars belong to one application, where a calendar is named `slug:id`: two tenants
+may use the same id without meeting. A calendar that exists upstream under a name of its own is mapped by an
+explicit `upstream_id`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from widgetsvc.clock import Clock
+from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar
+from widgetsvc.gateway.schema import tenant_calendars
+from widgetsvc.gateway.tenants import Tenant
+
+_MAX_ID = 180
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCalendar:
+    """An application calendar of a tenant; `sub` is None until it is first used."""
+
+    application_calendar_id: str
+    upstream_id: str
+    sub: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarAccess:
+    """What it takes to write events into a calendar with any Cronofy SDK; `expires_in` is in seconds."""
+
+    sub: str
+    calendar_id: str
+    access_token: str
+    expires_in: int
+
+
+class CalendarDirectory:
+    """The tenants' calendars in the database, resolved through Cronofy's API."""
+
+    def __init__(self, engine: Engine, cronofy: CronofyClient, clock: Clock) -> None:
+        self._reader = engine
+        self._writer = engine.execution_options(writes=True)
+        self._cronofy = cronofy
+        self._clock = clock
+
+    def add(self, tenant: Tenant, application_calendar_id: str, upstream_id: str | None = None) -> None:
+        """Let a tenant embed a calendar; it is created upstream at its first use.
+
+        Adding it again changes nothing. Raises InvalidName, or AlreadyExists where the upstream calendar is
+        another one's.
+        """
+        _check_id(application_calendar_id)
+        wanted = upstream_id or f"{tenant.slug}:{application_calendar_id}"
+        known = self._find(tenant, [application_calendar_id])
+        if known and known[0].upstream_id == wanted:
+            return
+        if known:
+            raise AlreadyExists(
+                f"{application_calendar_id} stands for the upstream calendar {known[0].upstream_id} already."
+            )
+        try:
+            with self._writer.begin() as connection:
+                connection.execute(
+                    insert(tenant_calendars).values(
+                        tenant_id=tenant.tenant_id,
+                        application_calendar_id=application_calendar_id,
+                        upstream_id=wanted,
+                        created_at=int(self._clock()),
+                    )
+                )
+        except IntegrityError as error:
+            raise AlreadyExists(
+                f"The upstream calendar {wanted} belongs to another calendar here."
+            ) from error
+
+    def all_of(self, tenant: Tenant) -> list[TenantCalendar]:
+        """A tenant's calendars, in order of id."""
+        return self._find(tenant, None)
+
+    def subs(self, tenant: Tenant, ids: Sequence[str]) -> tuple[str, ...]:
+        """Resolve calendar ids to subs, in the order given. Raises UnknownCalendar, UpstreamError."""
+        known = self.check(tenant, ids)
+        return tuple(known[name].sub or self._resolve(tenant, known[name]) for name in ids)
+
+    def check(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, TenantCalendar]:
+        """Return the tenant's calendars of these ids, by id. Raises UnknownCalendar unless all are there."""
+        known = {calendar.application_calendar_id: calendar for calendar in self._find(tenant, ids)}
+        unknown = [name for name in ids if name not in known]
+        if unknown:
+            names = ", ".join(repr(name[:64]) for name in unknown)
+            raise UnknownCalendar(
+                f"{tenant.name} has no calendar {names}. "
+                f"The operator adds one with `widgetsvc calendar add {tenant.slug} ID`."
+            )
+        return known
+
+    def access(self, tenant: Tenant, application_calendar_id: str) -> CalendarAccess:
+        """Return what it takes to write into a calendar. Raises UnknownCalendar, UpstreamError."""
+        self.subs(tenant, [application_calendar_id])
+        (calendar,) = self._find(tenant, [application_calendar_id])
+        account = self._cronofy.upsert_application_calendar(calendar.upstream_id)
+        (first, *_) = self._cronofy.list_calendars(account.access_token)
+        return CalendarAccess(account.sub, first.calendar_id, account.access_token, account.expires_in)
+
+    def _resolve(self, tenant: Tenant, calendar: TenantCalendar) -> str:
+        # The upsert is idempotent: concurrent first uses store the same sub.
+        sub = self._cronofy.upsert_application_calendar(calendar.upstream_id).sub
+        with self._writer.begin() as connection:
+            connection.execute(
+                update(tenant_calendars)
+                .where(
+                    tenant_calendars.c.tenant_id == tenant.tenant_id,
+                    tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
+                )
+                .values(sub=sub)
+            )
+        return sub
+
+    def _find(self, tenant: Tenant, ids: Sequence[str] | None) -> list[TenantCalendar]:
+        columns = tenant_calendars.c
+        query = (
+            select(columns.application_calendar_id, columns.upstream_id, columns.sub)
+            .where(columns.tenant_id == tenant.tenant_id)
+            .order_by(columns.application_calendar_id)
+        )
+        if ids is not None:
+            query = query.where(columns.application_calendar_id.in_(ids))
+        with self._reader.connect() as connection:
+            return [TenantCalendar(*row) for row in connection.execute(query)]
+
+
+def _check_id(application_calendar_id: str) -> None:
+    if not application_calendar_id.strip() or len(application_calendar_id) > _MAX_ID:
+        raise InvalidName(f"A calendar id has 1 to {_MAX_ID} characters.")
+    if not application_calendar_id.isprintable():
+        raise InvalidName("A calendar id has printable characters only.")

@@ -1,0 +1,39 @@
+"""What views get. Built in one place, `widgetsvc.wiring`, and passed to `create_app`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from widgetsvc.elements import Bundle, Encoded
+from widgetsvc.gateway.calendars import CalendarDirectory
+from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.tenants import TenantDirectory
+
+_EXTENSION = "widgetsvc"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The service's parts."""
+
+    service: Service
+    tenants: TenantDirectory
+    calendars: CalendarDirectory
+    desk: EmbedDesk
+    bundle: Bundle
+    loader: Encoded
+    backend: Flask | None
+    """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
+    check_storage: Callable[[], None]
+    """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
+
+    def attach(self, app: Flask) -> None:
+        """Make these the services of a Flask application's views."""
+        app.extensions[_EXTENSION] = self
+
+
+def current_services() -> Services:
+    """The services of the application that handles the current request."""
+    services: Services = current_app.extensions[_EXTENSION]
+    return services

@@ -1,0 +1,127 @@
+"""Errors become answers here, and only here: which status, which form.
+
+Machines get RFC 9457 problem documents, people at a frame a page.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, g, json, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from widgetsvc import errors
+from widgetsvc.services import current_services
+from widgetsvc.web.headers import error_page_policy, new_nonce
+from widgetsvc.web.support import support_code
+
+_log = logging.getLogger(__name__)
+
+STATUSES: Mapping[type[errors.ServiceError], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.UnknownKey: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidAssertion: HTTPStatus.UNAUTHORIZED,
+    errors.ExpiredAssertion: HTTPStatus.UNAUTHORIZED,
+    errors.OriginNotAllowed: HTTPStatus.FORBIDDEN,
+    errors.AssertionRequired: HTTPStatus.FORBIDDEN,
+    errors.PermissionNotAllowed: HTTPStatus.FORBIDDEN,
+    errors.TenantSuspended: HTTPStatus.FORBIDDEN,
+    errors.UnknownTenant: HTTPStatus.NOT_FOUND,
+    errors.UnknownCalendar: HTTPStatus.NOT_FOUND,
+    errors.UnknownWidget: HTTPStatus.NOT_FOUND,
+    errors.CalendarRevoked: HTTPStatus.GONE,
+    errors.AlreadyExists: HTTPStatus.CONFLICT,
+    errors.InvalidOriginRule: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidName: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.UpstreamRejected: HTTPStatus.BAD_GATEWAY,
+    errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+_HTTP_CODES = {
+    HTTPStatus.BAD_REQUEST: "invalid_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+
+def install(app: Flask) -> None:
+    """Register the handlers, the last resort among them."""
+    app.register_error_handler(errors.ServiceError, _service_error)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _last_resort)
+
+
+def _service_error(error: errors.ServiceError) -> Response:
+    g.error_code = error.code
+    if isinstance(error, errors.OriginNotAllowed):
+        g.origin_refused = True
+    if isinstance(error, errors.UpstreamError):
+        _log.warning("upstream failed: %s", error)
+    status = STATUSES[type(error)]
+    response = _answer(status, error.code, error.title, str(error), error.members)
+    if isinstance(error, errors.RateLimited | errors.UpstreamUnavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _http_exception(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = _HTTP_CODES.get(status, "http_error")
+    g.error_code = code
+    response = _answer(status, code, status.phrase, error.description or status.description, {})
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _last_resort(error: Exception) -> Response:
+    g.error_code = errors.ServiceError.code
+    _log.error("unexpected failure, support code %s", support_code(), exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "Something went wrong on our side. The support code leads the operator to its cause."
+    return _answer(status, errors.ServiceError.code, errors.ServiceError.title, detail, {})
+
+
+def _answer(
+    status: HTTPStatus, code: str, title: str, detail: str, members: Mapping[str, object]
+) -> Response:
+    if request.path.startswith("/frame/"):
+        return _page(status, code, title, detail)
+    document: dict[str, Any] = {
+        "type": f"{current_services().service.public_url}/problems/{code}",
+        "title": title,
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+        **members,
+        "support_code": support_code(),
+    }
+    response = Response(json.dumps(document, sort_keys=False), status, mimetype="application/problem+json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _page(status: HTTPStatus, code: str, title: str, detail: str) -> Response:
+    nonce = new_nonce()
+    public_url = current_services().service.public_url
+    html = render_template(
+        "error.html",
+        nonce=nonce,
+        title=title,
+        detail=detail,
+        code=code,
+        support_code=support_code(),
+        service_url=public_url,
+    )
+    response = make_response(html, HTTPStatus.NOT_FOUND if code == errors.UnknownKey.code else status)
+    response.headers["Content-Security-Policy"] = error_page_policy(nonce)
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Cache-Control"] = "no-store"
+    return response

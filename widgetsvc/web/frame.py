@@ -1,0 +1,84 @@
+"""`/frame/{element}`: a page for iframes that holds nothing but the tag.
+
+Who may frame it is the tenant's list of origins, enforced by the browser (`frame-ancestors`). Its HTML has
+no token, no event and no name in it: the loader inside asks for a token as on any other page, with the
+service's own origin.
+"""
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+
+from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest, TenantSuspended
+from widgetsvc.gateway.tenants import Access
+from widgetsvc.permissions import Element
+from widgetsvc.services import current_services
+from widgetsvc.web.headers import frame_policy, new_nonce
+
+blueprint = Blueprint("frame", __name__)
+
+_PARAMETERS = {"key", "calendar", "tzid", "locale", "options"}
+_TITLES = {
+    Element.AGENDA: "Agenda",
+    Element.AVAILABILITY_VIEWER: "Available times",
+    Element.SLOT_PICKER: "Pick a time",
+}
+
+
+@blueprint.get("/frame/<element>")
+def frame(element: str) -> Response:
+    """The frame page; errors are pages too."""
+    kind = _element(element)
+    key, calendars = _query(kind)
+    services = current_services()
+    tenant = services.tenants.by_publishable_key(key)
+    if tenant.suspended:
+        raise TenantSuspended(f"{tenant.name} is suspended. Its operator can say why.")
+    if tenant.policy.access is Access.SIGNED:
+        raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
+    services.calendars.check(tenant, calendars)
+    nonce = new_nonce()
+    html = render_template(
+        "frame.html",
+        nonce=nonce,
+        service_url=services.service.public_url,
+        bundle=services.bundle,
+        element=kind.value,
+        key=key,
+        calendars=calendars,
+        tzid=request.args.get("tzid"),
+        locale=request.args.get("locale"),
+        options=request.args.get("options"),
+        title=_TITLES[kind],
+    )
+    response = make_response(html)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Security-Policy"] = frame_policy(
+        nonce,
+        connect=["'self'", services.service.api_url],
+        ancestors=tenant.origins.frame_ancestors(),
+    )
+    return response
+
+
+def _element(name: str) -> Element:
+    if name not in set(Element):
+        abort(404, f"There is no element called {name[:64]}; there are {', '.join(sorted(Element))}.")
+    return Element(name)
+
+
+def _query(element: Element) -> tuple[str, list[str]]:
+    faults = [
+        Fault(name[:64], f"is no parameter; there are {', '.join(sorted(_PARAMETERS))}")
+        for name in sorted(request.args)
+        if name not in _PARAMETERS
+    ]
+    key = request.args.get("key", "")
+    calendars = [name for name in request.args.getlist("calendar") if name]
+    if not key:
+        faults.append(Fault("key", "is missing: the tenant's publishable key, pk_…"))
+    if not calendars:
+        faults.append(Fault("calendar", "is missing: the id of one of the tenant's calendars"))
+    if len(calendars) > 1 and not element.takes_many_calendars:
+        faults.append(Fault("calendar", f"{element.value} shows one calendar"))
+    if faults:
+        raise InvalidRequest(faults)
+    return key, calendars

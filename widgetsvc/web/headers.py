@@ -1,0 +1,77 @@
+"""Security headers, and CORS for what partner pages call.
+
+Source: CSP Level 3, Fetch (CORS protocol), RFC 6797.
+"""
+
+import secrets
+
+from flask import Flask, Response, g, request
+
+from widgetsvc.elements import STYLE_HASHES
+from widgetsvc.gateway.origins import Origin
+from widgetsvc.services import current_services
+
+_EMBED_PREFIX = "/embed/"
+_ONE_YEAR = 31_536_000
+
+
+def new_nonce() -> str:
+    """A fresh nonce for one page."""
+    return secrets.token_urlsafe(16)
+
+
+def frame_policy(nonce: str, *, connect: list[str], ancestors: str) -> str:
+    """The policy of a frame: scripts by nonce, the bundle's styles by hash, nothing inline."""
+    directives = [
+        "default-src 'none'",
+        f"script-src 'nonce-{nonce}'",
+        f"style-src 'nonce-{nonce}' {' '.join(STYLE_HASHES)}",
+        f"connect-src {' '.join(dict.fromkeys(connect))}",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "object-src 'none'",
+        f"frame-ancestors {ancestors}",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
+    return "; ".join(directives)
+
+
+def error_page_policy(nonce: str) -> str:
+    """The policy of a page that only shows words, and to nobody else's frames."""
+    return (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def install(app: Flask) -> None:
+    """Add the headers that every answer has, and CORS to those under `/embed/`."""
+    app.after_request(_add_security_headers)
+    app.after_request(_add_cors)
+
+
+def _add_security_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    if current_services().service.public_url.startswith("https://"):
+        headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}; includeSubDomains")
+    return response
+
+
+def _add_cors(response: Response) -> Response:
+    """Let the calling page read its answer, unless it was its origin that was refused.
+
+    Faults that are found before a tenant is known (a typo in the key, a malformed body) name no tenant's
+    data, so any page may read about them.
+    """
+    if not request.path.startswith(_EMBED_PREFIX):
+        return response
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if not g.get("origin_refused", False) and Origin.parse(origin) is not None:
+        response.headers["Access-Control-Allow-Origin"] = str(origin)
+    return response

@@ -1,0 +1,40 @@
+"""Keeps one visitor from asking for tokens without end.
+
+Counted by client address, in each process; behind proxies the address is only as true as
+`WIDGETSVC_TRUSTED_PROXIES` says.
+"""
+
+import time
+
+from flask import Flask, request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from widgetsvc.errors import RateLimited
+
+_TOKENS_PER_MINUTE = RateLimitItemPerMinute(1_200)
+
+
+class RateLimit:
+    """A limit on `/embed/token`."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def install(self, app: Flask) -> None:
+        """Check the limit before each request."""
+        if self._enabled:
+            app.before_request(self._check)
+
+    def _check(self) -> None:
+        if request.method != "POST" or request.path != "/embed/token":
+            return
+        client = request.remote_addr or "unknown"
+        if not self._limiter.hit(_TOKENS_PER_MINUTE, client):
+            reset = self._limiter.get_window_stats(_TOKENS_PER_MINUTE, client).reset_time
+            wait = max(1, round(reset - time.time()))
+            raise RateLimited(
+                f"Too many requests from this address; try again in {wait} s.", retry_after=wait
+            )

@@ -1,0 +1,45 @@
+"""One log line a request. Query strings stay out: element tokens travel in them, as `et`."""
+
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from widgetsvc.web.support import support_code
+
+_MAX_LOGGED = 256
+_log = structlog.get_logger("widgetsvc.request")
+
+
+def install(app: Flask) -> None:
+    """Time every request and log its end."""
+    app.before_request(_start)
+    app.after_request(_finish)
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _finish(response: Response) -> Response:
+    details = {
+        "tenant": g.get("tenant"),
+        "origin": _printable(request.headers.get("Origin")),
+        "code": g.get("error_code"),
+        "cache": {True: "hit", False: "miss"}.get(g.get("cache_hit")),
+    }
+    _log.info(
+        "request",
+        method=request.method,
+        path=_printable(request.path),
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1_000, 1),
+        support_code=support_code(),
+        **{name: value for name, value in details.items() if value is not None},
+    )
+    return response
+
+
+def _printable(text: str | None) -> str | None:
+    """Text from outside as it may stand in a log line: no control characters, and not endless."""
+    return None if text is None else text[:_MAX_LOGGED].encode("unicode_escape").decode("ascii")

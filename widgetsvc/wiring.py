@@ -1,0 +1,129 @@
+"""Builds the services: the only place that names concrete classes."""
+
+import base64
+import json
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+from cryptography.fernet import Fernet
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from widgetsvc import __version__, database
+from widgetsvc.calendars.accounts import AccountStore
+from widgetsvc.calendars.api.app import create_backend_app
+from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.keys import derive_key
+from widgetsvc.calendars.records import Credentials
+from widgetsvc.clock import Clock, system_clock
+from widgetsvc.config import Settings, secret_key_of
+from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.elements import Bundle, Encoded, load_bundle
+from widgetsvc.errors import ConfigurationError
+from widgetsvc.gateway.calendars import CalendarDirectory
+from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.tenants import TenantDirectory
+from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.resources import STATIC
+from widgetsvc.services import Services
+
+_LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
+_GATEWAY_APPLICATION = "widgetsvc gateway"
+
+
+def open_database(settings: Settings) -> Engine:
+    """Connect to the database and bring its schema up to date."""
+    engine = database.connect(settings.effective_database_url)
+    if not database.is_current(engine):
+        database.upgrade(engine)
+    return engine
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the operator's commands work on; `applications` is None when Cronofy's cloud keeps them."""
+
+    engine: Engine
+    tenants: TenantDirectory
+    calendars: CalendarDirectory
+    cronofy: CronofyClient
+    applications: AccountStore | None
+    backend_app: Flask | None
+
+
+def build_operations(settings: Settings, clock: Clock = system_clock) -> Operations:
+    """Assemble what needs no web server. Raises ConfigurationError."""
+    engine = open_database(settings)
+    secret_key = secret_key_of(settings)
+    backend = None if settings.is_cloud else Backend.over(engine, secret_key, settings.public_url, clock)
+    credentials = _credentials(settings, secret_key)
+    if backend is not None:
+        backend.accounts.ensure_application(credentials, _GATEWAY_APPLICATION)
+    backend_app = create_backend_app(backend) if backend else None
+    cronofy = _cronofy(settings, backend_app, credentials)
+    cipher = Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))
+    return Operations(
+        engine=engine,
+        tenants=TenantDirectory(engine, cipher, clock),
+        calendars=CalendarDirectory(engine, cronofy, clock),
+        cronofy=cronofy,
+        applications=backend.accounts if backend else None,
+        backend_app=backend_app,
+    )
+
+
+def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
+    """Assemble everything that the settings ask for. Raises ConfigurationError."""
+    parts = build_operations(settings, clock)
+    service = Service(public_url=settings.public_url, api_url=settings.api_url)
+    bundle = build_bundle(settings)
+    desk = EmbedDesk(
+        tenants=parts.tenants,
+        calendars=parts.calendars,
+        cronofy=parts.cronofy,
+        cache=TokenCache(),
+        service=service,
+        clock=clock,
+    )
+    return Services(
+        service=service,
+        tenants=parts.tenants,
+        calendars=parts.calendars,
+        desk=desk,
+        bundle=bundle,
+        loader=_loader(bundle),
+        backend=parts.backend_app,
+        check_storage=partial(_check_storage, parts.engine),
+    )
+
+
+def build_bundle(settings: Settings) -> Bundle:
+    """The UI Elements bundle; takes seconds the first time, while it is compressed."""
+    return load_bundle(settings.elements_dir, settings.data_dir / "elements", settings.public_url)
+
+
+def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
+    """The operator's credentials, or for the embedded backend ones that derive from the secret."""
+    if settings.cronofy_client_id is not None and settings.cronofy_client_secret is not None:
+        return Credentials(settings.cronofy_client_id, settings.cronofy_client_secret)
+    return Credentials("app_gateway", derive_key(secret_key, "gateway application").hex())
+
+
+def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
+    transport = httpx.WSGITransport(app=backend) if backend is not None else None
+    http = http_client(settings.api_url, transport=transport)
+    return CronofyClient(http, client_id=credentials.client_id, client_secret=credentials.client_secret)
+
+
+def _loader(bundle: Bundle) -> Encoded:
+    source = (STATIC / "embed.js").read_text()
+    if _LOADER_PLACEHOLDER not in source:
+        raise ConfigurationError([f"{STATIC / 'embed.js'} is not this version's loader; reinstall widgetsvc"])
+    document = json.dumps({"version": __version__, "bundle": bundle.as_document()})
+    return Encoded.of(source.replace(_LOADER_PLACEHOLDER, document).encode())
+
+
+def _check_storage(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
