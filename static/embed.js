@@ -31,7 +31,7 @@
     __proto__: null,
     agenda: { start: "Agenda", height: 500 },
     "availability-viewer": { start: "AvailabilityViewer", height: 640, recovers: true },
-    "slot-picker": { start: "SlotPicker", height: 440, scrolls: true },
+    "slot-picker": { start: "SlotPicker", height: 410, scrolls: true },
   };
 
   // A <form name="currentScript"> shadows the property of document, but not the getter behind it.
