@@ -30,8 +30,8 @@
   const ELEMENTS = {
     __proto__: null,
     agenda: { start: "Agenda", height: 500 },
-    "availability-viewer": { start: "AvailabilityViewer", height: 640, recovers: true },
-    "slot-picker": { start: "SlotPicker", height: 440, scrolls: true },
+    "availability-viewer": { start: "AvailabilityViewer", height: 605, narrow: 640, recovers: true },
+    "slot-picker": { start: "SlotPicker", height: 420, scrolls: true },
   };
 
   // A <form name="currentScript"> shadows the property of document, but not the getter behind it.
@@ -275,9 +275,10 @@
       tzid && !knowsZone(tzid) && `data-tzid “${tzid}” is no time zone: write it as in Europe/London.`,
     ].filter(Boolean);
     if (faults.length) throw failure("invalid_tag", faults.join(" "));
-    const height = parseInt(read("height"), 10) || ELEMENTS[element].height;
+    const { height, narrow = height } = ELEMENTS[element];
+    const reserved = parseInt(read("height"), 10) || (window.innerWidth < 600 ? narrow : height);
     const wished = merge(options, { ...(tzid && { tzid }), ...(locale && { locale }) });
-    return { key, element, calendars, options: wished, height };
+    return { key, element, calendars, options: wished, height: reserved };
   }
 
   async function isReachable() {

@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from widgetsvc.config import Settings
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
-from widgetsvc.web import embed, error_handlers, frame, headers, ops, request_log, token
+from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
 from widgetsvc.web.rate_limit import RateLimit
 from widgetsvc.wiring import build_services
@@ -28,7 +28,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services.attach(app)
     request_log.install(app)
     RateLimit(enabled=settings.rate_limit == "on").install(app)
-    for module in (embed, frame, token, ops):
+    for module in (embed, frame, token, pages, ops):
         app.register_blueprint(module.blueprint)
     headers.install(app)
     error_handlers.install(app)

@@ -36,7 +36,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> None
         workers=workers,
         blocking_threads=_THREADS,
         backlog=_BACKLOG,
-        log_level=LogLevels.warning,
+        # Its one warning, on more threads than cores, is what calls that wait for Cronofy need.
+        log_level=LogLevels.error,
     )
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
 

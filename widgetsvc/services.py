@@ -9,6 +9,7 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.tenants import TenantDirectory
+from widgetsvc.gateway.token_cache import TokenCacheStats
 
 _EXTENSION = "widgetsvc"
 
@@ -25,6 +26,8 @@ class Services:
     loader: Encoded
     backend: Flask | None
     """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
+    token_stats: Callable[[], TokenCacheStats]
+    """How often tokens were found, minted and renewed since the start."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
 

@@ -78,11 +78,12 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
     parts = build_operations(settings, clock)
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     bundle = build_bundle(settings)
+    cache = TokenCache()
     desk = EmbedDesk(
         tenants=parts.tenants,
         calendars=parts.calendars,
         cronofy=parts.cronofy,
-        cache=TokenCache(),
+        cache=cache,
         service=service,
         clock=clock,
     )
@@ -94,6 +95,7 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
+        token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
     )
 
@@ -126,4 +128,4 @@ def _loader(bundle: Bundle) -> Encoded:
 
 def _check_storage(engine: Engine) -> None:
     with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
+        connection.execute(text("SELECT version_num FROM alembic_version"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -482,7 +483,7 @@ def test_a_group_must_require_somebody() -> None:
         ({"starts": [DAY]}, "not both"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(change: dict[str, object], fault: str) -> None:
+def test_a_query_that_makes_no_sense_is_refused(change: dict[str, Any], fault: str) -> None:
     asked = query(everyone(member()), windows="09:00-10:00")
 
     with pytest.raises(ValueError, match=fault):

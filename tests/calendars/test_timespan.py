@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgetsvc.calendars.timespan import Timespan, intersect, merge, subtract
+from widgetsvc.calendars.timespan import Timespan, intersect, merge
 
 Pairs = list[tuple[int, int]]
 
@@ -56,23 +56,6 @@ def test_intersect_keeps_what_both_cover(a: Pairs, b: Pairs, common: Pairs) -> N
     assert intersect(spans(b), spans(a)) == spans(common)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "rest"),
-    [
-        pytest.param([], [(1, 2)], [], id="from nothing"),
-        pytest.param([(1, 3)], [], [(1, 3)], id="nothing"),
-        pytest.param([(1, 3)], [(3, 5)], [(1, 3)], id="what only touches"),
-        pytest.param([(1, 9)], [(3, 5)], [(1, 3), (5, 9)], id="a middle"),
-        pytest.param([(1, 9)], [(0, 2), (8, 10)], [(2, 8)], id="both ends"),
-        pytest.param([(1, 3), (4, 6)], [(0, 7)], [], id="everything"),
-        pytest.param([(1, 4), (5, 8), (9, 12)], [(3, 10)], [(1, 3), (10, 12)], id="one across three"),
-        pytest.param([(1, 9)], [(2, 3), (4, 5)], [(1, 2), (3, 4), (5, 9)], id="two from one"),
-    ],
-)
-def test_subtract_keeps_what_only_the_first_covers(a: Pairs, b: Pairs, rest: Pairs) -> None:
-    assert subtract(spans(a), spans(b)) == spans(rest)
-
-
 def points(covered: Iterable[Timespan]) -> set[int]:
     return {point for span in covered for point in range(span.start, span.end)}
 
@@ -89,12 +72,11 @@ def test_the_algebra_agrees_with_sets_of_points(some: list[Timespan], others: li
 
     assert points(a) == points(some)
     assert points(intersect(a, b)) == points(a) & points(b)
-    assert points(subtract(a, b)) == points(a) - points(b)
 
 
 @given(any_spans, any_spans)
 def test_results_are_sorted_and_gaps_lie_between_them(some: list[Timespan], others: list[Timespan]) -> None:
     a, b = merge(some), merge(others)
 
-    for result in (a, intersect(a, b), subtract(a, b)):
+    for result in (a, intersect(a, b)):
         assert merge(result) == result

@@ -151,7 +151,8 @@ class _Roster:
 
     def same(self, present: int, fewer: int) -> bool:
         """Whether `fewer`, a part of `present`, names the same people and satisfies the groups too."""
-        return self.suffices(fewer) and self.subs(fewer) == self.subs(present)
+        lost = any(present & members and not fewer & members for members in self._people.values())
+        return not lost and self.suffices(fewer)
 
 
 def _meetings(query: Query, hop: int) -> Iterator[Opening]:
@@ -209,10 +210,13 @@ def _stretches_from(since: int, current: dict[int, _Span], roster: _Roster) -> I
     """
     opened = sum(bit for bit, (start, _) in current.items() if start == since)
     present = sum(current)
-    for end in sorted({end for _, end in current.values()}):
+    leaving: dict[int, int] = {}
+    for bit, (_, end) in current.items():
+        leaving[end] = leaving.get(end, 0) | bit
+    for end in sorted(leaving):
         if not present & opened or not roster.suffices(present):
             return
-        staying = present & ~sum(bit for bit, span in current.items() if span[1] == end)
+        staying = present & ~leaving[end]
         if not roster.same(present, present & ~opened) and not roster.same(present, staying):
             yield Opening(since, end, roster.subs(present))
         present = staying

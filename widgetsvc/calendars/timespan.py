@@ -53,21 +53,3 @@ def intersect(a: Sequence[Timespan], b: Sequence[Timespan]) -> list[Timespan]:
         else:
             j += 1
     return common
-
-
-def subtract(a: Sequence[Timespan], b: Sequence[Timespan]) -> list[Timespan]:
-    """The time covered by `a` and not by `b`; both are sorted and disjoint, and so is the result."""
-    rest: list[Timespan] = []
-    j = 0
-    for span in a:
-        start = span.start
-        while j < len(b) and b[j].start < span.end:
-            if start < b[j].start:
-                rest.append(Timespan(start, b[j].start))
-            start = max(start, b[j].end)
-            if b[j].end > span.end:
-                break  # it may reach into the next span of `a` too
-            j += 1
-        if start < span.end:
-            rest.append(Timespan(start, span.end))
-    return rest

@@ -135,7 +135,8 @@ class CalendarDirectory:
 
 
 def _check_id(application_calendar_id: str) -> None:
-    if not application_calendar_id.strip() or len(application_calendar_id) > _MAX_ID:
+    if not 1 <= len(application_calendar_id) <= _MAX_ID:
         raise InvalidName(f"A calendar id has 1 to {_MAX_ID} characters.")
-    if not application_calendar_id.isprintable():
-        raise InvalidName("A calendar id has printable characters only.")
+    # Markup lists several ids with spaces between them.
+    if not application_calendar_id.isprintable() or " " in application_calendar_id:
+        raise InvalidName("A calendar id has printable characters only, and no spaces.")

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from widgetsvc import errors
 from widgetsvc.services import current_services
-from widgetsvc.web.headers import error_page_policy, new_nonce
+from widgetsvc.web.headers import new_nonce, page_policy
 from widgetsvc.web.support import support_code
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def _answer(
     if request.path.startswith("/frame/"):
         return _page(status, code, title, detail)
     document: dict[str, Any] = {
-        "type": f"{current_services().service.public_url}/problems/{code}",
+        "type": f"{current_services().service.public_url}/problems#{code}",
         "title": title,
         "status": status.value,
         "detail": detail,
@@ -121,7 +121,7 @@ def _page(status: HTTPStatus, code: str, title: str, detail: str) -> Response:
         service_url=public_url,
     )
     response = make_response(html, HTTPStatus.NOT_FOUND if code == errors.UnknownKey.code else status)
-    response.headers["Content-Security-Policy"] = error_page_policy(nonce)
+    response.headers["Content-Security-Policy"] = page_policy(nonce)
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cache-Control"] = "no-store"
     return response

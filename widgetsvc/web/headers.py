@@ -38,7 +38,7 @@ def frame_policy(nonce: str, *, connect: list[str], ancestors: str) -> str:
     return "; ".join(directives)
 
 
-def error_page_policy(nonce: str) -> str:
+def page_policy(nonce: str) -> str:
     """The policy of a page that only shows words, and to nobody else's frames."""
     return (
         f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; form-action 'none'; "

@@ -1,0 +1,127 @@
+"""Health, readiness, the request log, headers that all answers share."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine
+
+from tests.web.conftest import PAGE, Embedder
+from widgetsvc.app import create_app
+from widgetsvc.config import Settings
+from widgetsvc.logs import configure_logging
+from widgetsvc.services import Services
+from widgetsvc.wiring import build_services
+
+
+def test_health_is_the_processs_own(http: FlaskClient) -> None:
+    assert http.get("/healthz").json["status"] == "ok"
+
+
+def test_readiness_asks_the_database(http: FlaskClient) -> None:
+    assert (http.get("/readyz").status_code, http.get("/readyz").json) == (200, {"status": "ok"})
+
+
+def test_readiness_names_a_database_that_does_not_answer(settings: Settings, services: Services) -> None:
+    lost = create_engine(f"sqlite:///{settings.data_dir}")  # a folder
+
+    def check_storage() -> None:
+        lost.connect()
+
+    broken = replace(services, check_storage=check_storage)
+    response = create_app(settings, broken).test_client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json["failing"] == {"database": "OperationalError"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/embed.js", "/nowhere", "/frame/agenda", "/embed/token"])
+def test_every_answer_is_hardened(http: FlaskClient, path: str) -> None:
+    headers = http.get(path).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert "frame-ancestors" in headers["Content-Security-Policy"]
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_https_is_remembered_by_browsers(settings: Settings) -> None:
+    secure = settings.model_copy(update={"public_url": "https://w.example.com"})
+    http = create_app(secure, build_services(secure)).test_client()
+
+    assert http.get("/healthz").headers["Strict-Transport-Security"].startswith("max-age=31536000")
+
+
+def test_an_unexpected_failure_is_a_500_that_tells_only_its_code(
+    settings: Settings, services: Services
+) -> None:
+    app = create_app(settings, services)
+
+    @app.get("/boom")
+    def boom() -> str:
+        raise RuntimeError("the secret reason")
+
+    response = app.test_client().get("/boom")
+
+    assert (response.status_code, response.json["code"]) == (500, "internal_error")
+    assert "secret reason" not in response.text
+
+
+class Log:
+    """What is logged, as text."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    def lines(self, path: str) -> list[dict[str, Any]]:
+        documents = [json.loads(line) for line in self.stream.getvalue().splitlines()]
+        return [document for document in documents if document.get("path") == path]
+
+
+@pytest.fixture(params=["json"])
+def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+    log, root = Log(), logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logging(request.param, log.stream)
+    yield log
+    root.handlers, root.level = handlers, level
+
+
+def test_a_request_is_one_line_with_the_support_code(log: Log, acme: Embedder) -> None:
+    response = acme.ask(element="agenda", calendar="store-42")
+
+    (line,) = log.lines("/embed/token")
+    assert line["support_code"] == response.json["support_code"]
+    assert (line["tenant"], line["origin"], line["cache"]) == ("acme", PAGE, "miss")
+
+
+@pytest.mark.parametrize("log", ["json", "text"], indirect=True)
+def test_no_secret_or_token_is_logged(log: Log, acme: Embedder) -> None:
+    token = acme.ask(element="agenda", calendar="store-42").json["element_token"]["token"]
+    acme.http.get(f"/v1/events?et={token}&tzid=Etc/UTC&include_managed=true", headers={"Origin": PAGE})
+    acme.ask(assertion="a.b.c", element="agenda", calendar="store-42")
+
+    text = log.stream.getvalue()
+    assert "/v1/events" in text
+    for secret in (token, acme.created.secret_key, acme.created.signing_key.secret.decode(), acme.key):
+        assert secret not in text
+
+
+def test_a_hostile_origin_cannot_forge_log_lines(log: Log, acme: Embedder) -> None:
+    acme.ask(origin="https://x.test/" + "\x1b[31m" + "y" * 1_000, element="agenda", calendar="store-42")
+
+    (line,) = log.lines("/embed/token")
+    assert "\x1b" not in line["origin"]
+    assert len(line["origin"]) < 300
+
+
+@pytest.mark.parametrize("log", ["text"], indirect=True)
+def test_the_log_in_words_names_the_same(log: Log, acme: Embedder) -> None:
+    response = acme.ask(element="agenda", calendar="nope")
+
+    assert f"support_code={response.json['support_code']}" in log.stream.getvalue()
