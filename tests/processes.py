@@ -1,0 +1,171 @@
+"""Runs `widgetsvc serve` as a process of its own, as an operator does."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+THIS_CHECKOUT = (sys.executable, "-m", "widgetsvc")
+
+_READY_WITHIN = 60.0
+_STOP_WITHIN = 10.0
+_POLL_INTERVAL = 0.05
+_NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS"}
+
+
+class ProcessFailed(AssertionError):
+    """A process did not do what it was started for; the message ends with what it wrote."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without anybody's settings of the service or of Python, and with `more`."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WIDGETSVC_") and name not in _NOT_INHERITED
+    }
+    return inherited | dict(more or {})
+
+
+class RunningService:
+    """A service on a free port with a data folder of its own; use it in a `with` statement.
+
+    `environment` adds settings and wins over the ones made here. `cwd` is where every process starts: the
+    checkout by default, so that `-m widgetsvc` is this one. `command` is how the service is called.
+    Commands can be run before the service is started, too.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+        command: Sequence[str] = THIS_CHECKOUT,
+        port: int | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = tuple(command)
+        self._cwd = cwd
+        settings = {"WIDGETSVC_DATA_DIR": str(data_dir), "WIDGETSVC_PUBLIC_URL": self.url}
+        self._environment = clean_environment(settings | dict(environment or {}))
+        self._log = data_dir.with_name(f"{data_dir.name}.log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.stop()
+        else:
+            self._end()
+
+    def start(self) -> None:
+        """Start the service and return when it is ready. Raises ProcessFailed with its log."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "serve", "--port", str(self.port)],
+                cwd=self._cwd,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self._end()
+            raise
+
+    def stop(self) -> None:
+        """End the service as an operator does. Raises ProcessFailed where it does not end cleanly."""
+        status = self._end()
+        if status != 0:
+            raise self._failed(f"the service ended with status {status}")
+        if "Traceback (most recent call last)" in self.log_text():
+            raise self._failed("the service ran into an exception")
+
+    def log_text(self) -> str:
+        """What the service has written to stdout and stderr so far."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def run(self, *args: str) -> Any:
+        """Run a command on the same data with `--json` and return what it prints."""
+        command = [*self._command, *args, "--json"]
+        done = subprocess.run(
+            command,
+            cwd=self._cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_READY_WITHIN,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ProcessFailed(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _READY_WITHIN
+        while process.poll() is None:
+            if self._is_ready():
+                return
+            if time.monotonic() > deadline:
+                raise self._failed(f"the service was not ready within {_READY_WITHIN:.0f} s")
+            time.sleep(_POLL_INTERVAL)
+        raise self._failed(f"the service ended with status {process.returncode} before it was ready")
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _end(self) -> int | None:
+        """Ask the service to end, and make it end where it does not; return its status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_WITHIN)
+        # The session is the service's own: whatever is left of it are its workers.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+    def _failed(self, what: str) -> ProcessFailed:
+        return ProcessFailed(f"{what}; its log:\n{self.log_text()}")

@@ -1,0 +1,202 @@
+// The official Node SDK against the service, with nothing changed but its base URL.
+//
+// Reads {base, client_id, client_secret, full_calendar} as JSON from stdin and prints what the SDK returned,
+// by sample, as JSON. The assertions are in test_node.py.
+"use strict";
+
+const { randomUUID } = require("node:crypto");
+const { readFileSync } = require("node:fs");
+const Cronofy = require("cronofy");
+
+const { base, client_id, client_secret, full_calendar } = JSON.parse(readFileSync(0, "utf8"));
+
+const MEETING = {
+  event_id: "qTtZdczOccgaPncGJaCiLg",
+  summary: "Board meeting",
+  description: "Discuss plans for the next quarter.",
+  start: "2024-06-25T15:30:00Z",
+  end: "2024-06-25T17:00:00Z",
+  location: { description: "Board room" },
+};
+const TWO_DAYS = ["2024-06-25", "2024-06-26"].map((day) => ({
+  start: `${day}T09:00:00Z`,
+  end: `${day}T18:00:00Z`,
+}));
+
+function newClient(config = { client_id, client_secret }) {
+  const client = new Cronofy({ ...config });
+  client.urls.api = base;
+  return client;
+}
+
+async function newCalendar() {
+  const client = newClient();
+  const created = await client.applicationCalendar({ application_calendar_id: `node-${randomUUID()}` });
+  const calendars = (await client.listCalendars()).calendars;
+  return { client, created, sub: created.sub, calendar_id: calendars[0].calendar_id };
+}
+
+async function write(calendar, changes = {}) {
+  return calendar.client.createEvent({ ...MEETING, ...changes, calendar_id: calendar.calendar_id });
+}
+
+async function refusal(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return { message: error.message, statusCode: error.statusCode, error: error.error };
+  }
+  throw new Error("the call was expected to be refused");
+}
+
+const samples = {
+  async application_calendar() {
+    const client = newClient();
+    const options = { application_calendar_id: "my-unique-string" };
+    const created = await client.applicationCalendar(options);
+    return { created, again: await newClient().applicationCalendar(options), kept: client.config };
+  },
+
+  async application_calendar_with_a_callback() {
+    const client = newClient();
+    const options = { application_calendar_id: "my-unique-string" };
+    return new Promise((resolve, reject) => {
+      client.applicationCalendar(options, (error, created) => (error ? reject(error) : resolve(created)));
+    });
+  },
+
+  async list_calendars() {
+    const { created, calendar_id } = await newCalendar();
+    const response = await newClient({ access_token: created.access_token }).listCalendars();
+    return { response, calendar_id };
+  },
+
+  async create_event() {
+    const calendar = await newCalendar();
+    const answer = await write(calendar);
+    const unasked = await calendar.client.readEvents({ tzid: "Etc/UTC" });
+    const asked = await calendar.client.readEvents({ tzid: "Etc/UTC", include_managed: true });
+    return { meeting: MEETING, calendar_id: calendar.calendar_id, answer, unasked, asked };
+  },
+
+  async delete_event() {
+    const calendar = await newCalendar();
+    await write(calendar);
+    const { client, calendar_id } = calendar;
+    const answer = await client.deleteEvent({ calendar_id, event_id: MEETING.event_id });
+    const left = await client.readEvents({ tzid: "Etc/UTC", include_managed: true });
+    const deleted = await client.readEvents({ tzid: "Etc/UTC", include_managed: true, include_deleted: true });
+    return { answer, left, deleted };
+  },
+
+  async read_events_by_pages() {
+    const client = newClient();
+    await client.applicationCalendar({ application_calendar_id: full_calendar });
+    const pages = [];
+    const event_ids = [];
+    const query = { tzid: "Europe/Paris", localized_times: true, include_managed: true };
+    for (let page = await client.readEvents(query); ; ) {
+      pages.push(page.pages);
+      event_ids.push(...page.events.map((event) => event.event_id));
+      if (!page.pages.next_page) {
+        return { pages, event_ids, last: page.events.at(-1) };
+      }
+      page = await client.readEvents({ next_page: page.pages.next_page });
+    }
+  },
+
+  async read_events_of_some_calendars() {
+    const calendar = await newCalendar();
+    await write(calendar);
+    const query = { tzid: "Etc/UTC", from: "2024-06-01", to: "2024-07-01", include_managed: true };
+    const mine = await calendar.client.readEvents({ ...query, calendar_ids: [calendar.calendar_id] });
+    const others = await calendar.client.readEvents({ ...query, calendar_ids: ["cal_a", "cal_b"] });
+    return { mine: mine.events.length, others: others.events.length };
+  },
+
+  async free_busy() {
+    const calendar = await newCalendar();
+    await write(calendar);
+    const query = { tzid: "Etc/UTC", from: "2024-06-25", to: "2024-06-26", include_managed: true };
+    return { calendar_id: calendar.calendar_id, response: await calendar.client.freeBusy(query) };
+  },
+
+  async availability() {
+    const [one, other] = await Promise.all([newCalendar(), newCalendar()]);
+    await Promise.all([
+      write(one),
+      write(other, { start: "2024-06-26T09:00:00Z", end: "2024-06-26T12:00:00Z" }),
+    ]);
+    const query = {
+      participants: [{ members: [{ sub: one.sub }, { sub: other.sub }], required: "all" }],
+      required_duration: { minutes: 60 },
+    };
+    const { client } = one;
+    return {
+      subs: [one.sub, other.sub],
+      available_periods: await client.availability({ ...query, available_periods: TWO_DAYS }),
+      query_periods: await client.availability({ ...query, query_periods: TWO_DAYS }),
+      slots: await client.availability({
+        ...query,
+        query_periods: TWO_DAYS.slice(1),
+        response_format: "slots",
+        start_interval: { minutes: 60 },
+        max_results: 3,
+      }),
+    };
+  },
+
+  async element_token() {
+    const { client, sub } = await newCalendar();
+    const options = { permissions: ["agenda"], subs: [sub], origin: "http://localhost" };
+    return { sub, response: await client.requestElementToken(options) };
+  },
+
+  async refresh() {
+    const { created, calendar_id } = await newCalendar();
+    const client = newClient({ client_id, client_secret, refresh_token: created.refresh_token });
+    const token = await client.refreshAccessToken();
+    const { calendars } = await client.listCalendars();
+    return { created, token, calendar_id, found: calendars[0].calendar_id };
+  },
+
+  async user_info() {
+    const { client, created } = await newCalendar();
+    return { created, response: await client.userInfo() };
+  },
+
+  async faults() {
+    const { client, calendar_id } = await newCalendar();
+    return refusal(client.createEvent({ calendar_id, start: MEETING.start, end: MEETING.start }));
+  },
+
+  async unknown_access_token() {
+    return refusal(newClient({ access_token: "nobody's" }).listCalendars());
+  },
+
+  async wrong_client_secret() {
+    const client = newClient({ client_id, client_secret: "wrong" });
+    return refusal(client.applicationCalendar({ application_calendar_id: "any" }));
+  },
+
+  async wrong_refresh_token() {
+    return refusal(newClient({ client_id, client_secret, refresh_token: "none" }).refreshAccessToken());
+  },
+
+  async unknown_calendar() {
+    const { client } = await newCalendar();
+    return refusal(client.createEvent({ ...MEETING, calendar_id: "cal_of_somebody_else" }));
+  },
+};
+
+async function main() {
+  const names = Object.keys(samples);
+  const results = await Promise.all(names.map((name) => samples[name]()));
+  const returned = Object.fromEntries(names.map((name, index) => [name, results[index]]));
+  process.stdout.write(JSON.stringify({ returned }));
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,393 @@
+"""The official Python SDK against the service, with nothing changed but its base URL."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pycronofy
+import pytest
+import requests
+from pycronofy.exceptions import PyCronofyRequestError
+
+from tests.sdks.conftest import Application, FullCalendar
+
+MEETING = {
+    "event_id": "qTtZdczOccgaPncGJaCiLg",
+    "summary": "Board meeting",
+    "description": "Discuss plans for the next quarter.",
+    "start": "2024-06-25T15:30:00Z",
+    "end": "2024-06-25T17:00:00Z",
+    "location": {"description": "Board room"},
+}
+
+NewClient = Callable[..., pycronofy.Client]
+
+
+@pytest.fixture(scope="module")
+def new_client(application: Application, pycronofy_base: str) -> NewClient:
+    of_the_application = asdict(application)
+
+    def new(**credentials: str) -> pycronofy.Client:
+        client = pycronofy.Client(**(credentials or of_the_application))
+        assert client.request_handler.base_url == pycronofy_base
+        return client
+
+    return new
+
+
+class Calendar:
+    """A fresh application calendar as the samples come to it."""
+
+    def __init__(self, client: pycronofy.Client) -> None:
+        self.client = client
+        self.name = f"calendar-{uuid4()}"
+        self.authorization = client.application_calendar(self.name)
+        self.sub: str = self.authorization["sub"]
+        self.calendar_id: str = client.list_calendars()[0]["calendar_id"]
+
+    def write(self, **changes: Any) -> None:
+        self.client.upsert_event(calendar_id=self.calendar_id, event=MEETING | changes)
+
+    def events(self, **query: Any) -> list[dict[str, Any]]:
+        return list(self.client.read_events(**query))
+
+
+@pytest.fixture
+def calendar(new_client: NewClient) -> Calendar:
+    return Calendar(new_client())
+
+
+def periods(*days: str) -> list[dict[str, Any]]:
+    return [{"start": f"{day}T09:00:00Z", "end": f"{day}T18:00:00Z"} for day in days]
+
+
+def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> requests.Response:
+    with pytest.raises(PyCronofyRequestError) as caught:
+        call(*args, **kwargs)
+    response: requests.Response = caught.value.response
+    return response
+
+
+def first_keys(response: requests.Response) -> dict[str, str]:
+    return {field: faults[0]["key"] for field, faults in response.json()["errors"].items()}
+
+
+def test_the_sample_creates_an_application_calendar(new_client: NewClient) -> None:
+    cronofy = new_client()
+    name = f"my-unique-string-{uuid4()}"
+
+    application_calendar = cronofy.application_calendar(name)
+
+    assert application_calendar["application_calendar_id"] == name
+    assert application_calendar["sub"].startswith("apc_")
+    assert len(application_calendar["access_token"]) == 32
+    assert not cronofy.is_authorization_expired()
+
+
+def test_creating_the_same_calendar_again_returns_it(calendar: Calendar, new_client: NewClient) -> None:
+    again = new_client().application_calendar(calendar.name)
+
+    kept = ("sub", "access_token", "refresh_token", "application_calendar_id")
+    assert [again[name] for name in kept] == [calendar.authorization[name] for name in kept]
+
+
+def test_the_sample_lists_the_one_calendar_by_its_access_token(
+    calendar: Calendar, new_client: NewClient
+) -> None:
+    cronofy = new_client(access_token=calendar.authorization["access_token"])
+
+    (only,) = cronofy.list_calendars()
+
+    assert only["calendar_id"] == calendar.calendar_id
+    assert only["provider_name"] == "cronofy"
+    assert (only["calendar_primary"], only["calendar_readonly"], only["calendar_deleted"]) == (
+        True,
+        False,
+        False,
+    )
+
+
+def test_the_sample_writes_an_event_that_reads_back_as_written(
+    calendar: Calendar, new_client: NewClient
+) -> None:
+    cronofy = new_client(access_token=calendar.authorization["access_token"])
+
+    assert cronofy.upsert_event(calendar_id=calendar.calendar_id, event=dict(MEETING)) is None
+
+    (event,) = cronofy.read_events()
+    assert event.items() >= MEETING.items()
+    assert event["calendar_id"] == calendar.calendar_id
+
+
+def test_a_second_upsert_moves_the_event(calendar: Calendar) -> None:
+    calendar.write()
+    calendar.write(start="2024-06-26T15:30:00Z", end="2024-06-26T17:00:00Z")
+
+    assert [event["start"] for event in calendar.events()] == ["2024-06-26T15:30:00Z"]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        datetime(2024, 6, 25, 15, 30, tzinfo=UTC),
+        datetime(2024, 6, 25, 16, 30, tzinfo=ZoneInfo("Europe/London")),
+        {"time": datetime(2024, 6, 25, 15, 30, tzinfo=UTC), "tzid": "Europe/London"},
+        "2024-06-25T15:30:00UTC",
+        "2024-06-25T15:30:00+00:00",
+    ],
+    ids=["utc", "zoned", "object", "utc-suffix", "offset"],
+)
+def test_every_time_that_the_sdk_takes_arrives_as_the_same_moment(calendar: Calendar, start: object) -> None:
+    calendar.write(start=start)
+
+    assert [event["start"] for event in calendar.events()] == ["2024-06-25T15:30:00Z"]
+
+
+def test_dates_make_an_event_of_whole_days(calendar: Calendar) -> None:
+    calendar.write(start=date(2024, 6, 25), end=date(2024, 6, 27))
+
+    (event,) = calendar.events()
+    assert (event["start"], event["end"]) == ("2024-06-25", "2024-06-27")
+
+
+def test_localized_times_come_with_their_zone(calendar: Calendar) -> None:
+    calendar.write()
+
+    (event,) = calendar.events(localized_times=True, tzid="Europe/London")
+    assert event["start"] == {"time": "2024-06-25T16:30:00+01:00", "tzid": "Europe/London"}
+
+
+def test_a_read_keeps_to_its_window_and_calendars(calendar: Calendar) -> None:
+    calendar.write()
+    calendar.write(event_id="later", start="2024-07-02T10:00:00Z", end="2024-07-02T11:00:00Z")
+
+    june = {"from_date": date(2024, 6, 1), "to_date": date(2024, 7, 1)}
+    assert [event["event_id"] for event in calendar.events(**june)] == [MEETING["event_id"]]
+    assert calendar.events(calendar_ids=["cal_of_somebody_else"]) == []
+    assert len(calendar.events(calendar_ids=[calendar.calendar_id])) == 2
+
+
+def test_events_of_the_application_are_left_out_when_they_are_not_asked_for(calendar: Calendar) -> None:
+    calendar.write()
+
+    assert calendar.events(include_managed=False) == []
+    assert len(calendar.events(include_managed=False, only_managed=True)) == 1
+
+
+def test_a_deleted_event_is_gone_but_can_be_asked_for(calendar: Calendar) -> None:
+    calendar.write()
+
+    calendar.client.delete_event(calendar.calendar_id, MEETING["event_id"])
+
+    assert calendar.events() == []
+    assert [event["deleted"] for event in calendar.events(include_deleted=True)] == [True]
+
+
+def test_pages_are_iterated_to_the_last_event(new_client: NewClient, full_calendar: FullCalendar) -> None:
+    client = new_client()
+    client.application_calendar(full_calendar.application_calendar_id)
+
+    pages = client.read_events()
+
+    assert (pages.current, pages.total, len(pages)) == (1, 2, 300)
+    assert [event["event_id"] for event in pages] == full_calendar.event_ids
+    assert (pages.current, pages.total, len(pages)) == (2, 2, 5)
+
+
+def test_the_query_holds_on_every_page(new_client: NewClient, full_calendar: FullCalendar) -> None:
+    client = new_client()
+    client.application_calendar(full_calendar.application_calendar_id)
+
+    events = client.read_events(localized_times=True, tzid="Europe/Paris").all()
+
+    assert len(events) == len(full_calendar.event_ids)
+    assert {event["start"]["tzid"] for event in events} == {"Europe/Paris"}
+
+
+def test_free_busy_tells_when_but_not_what(calendar: Calendar) -> None:
+    calendar.write()
+    calendar.write(event_id="free", transparency="transparent")
+
+    entries = list(calendar.client.read_free_busy(tzid="Europe/London"))
+
+    when = {name: MEETING[name] for name in ("start", "end")} | {"calendar_id": calendar.calendar_id}
+    assert sorted(entries, key=lambda entry: entry["free_busy_status"]) == [
+        when | {"free_busy_status": "busy"},
+        when | {"free_busy_status": "free"},
+    ]
+
+
+def test_the_sample_query_finds_when_both_calendars_are_free(
+    calendar: Calendar, new_client: NewClient
+) -> None:
+    other = Calendar(new_client())
+    calendar.write()
+    other.write(start="2024-06-26T09:00:00Z", end="2024-06-26T12:00:00Z")
+
+    found = calendar.client.availability(
+        participants=[{"members": [{"sub": calendar.sub}, {"sub": other.sub}], "required": "all"}],
+        required_duration={"minutes": 60},
+        available_periods=periods("2024-06-25", "2024-06-26"),
+    )
+
+    both = [{"sub": calendar.sub}, {"sub": other.sub}]
+    assert found == [
+        {"start": "2024-06-25T09:00:00Z", "end": "2024-06-25T15:30:00Z", "participants": both},
+        {"start": "2024-06-25T17:00:00Z", "end": "2024-06-25T18:00:00Z", "participants": both},
+        {"start": "2024-06-26T12:00:00Z", "end": "2024-06-26T18:00:00Z", "participants": both},
+    ]
+
+
+def test_the_sdks_short_forms_of_a_query_are_understood(calendar: Calendar) -> None:
+    calendar.write()
+
+    found = calendar.client.availability(
+        participants={"members": [calendar.sub]},
+        required_duration=60,
+        start_interval=30,
+        buffer={"before": 30, "after": 30},
+        available_periods=[
+            {
+                "start": datetime(2024, 6, 25, 13, 0, tzinfo=UTC),
+                "end": datetime(2024, 6, 25, 19, 0, tzinfo=UTC),
+            }
+        ],
+        response_format="overlapping_slots",
+        max_results=4,
+    )
+
+    assert [slot["start"][11:16] for slot in found] == ["13:00", "13:30", "14:00", "17:30"]
+
+
+def test_slots_can_be_asked_for_one_by_one(calendar: Calendar) -> None:
+    calendar.write()
+    free, taken = "2024-06-25T14:00:00Z", "2024-06-25T16:00:00Z"
+
+    found = calendar.client.availability(
+        participants={"members": [calendar.sub], "required": "all"},
+        required_duration=30,
+        query_slots=[{"start": free}, {"start": taken}],
+        response_format="slots",
+    )
+
+    assert [slot["start"] for slot in found] == [free]
+
+
+def test_an_account_of_another_kind_is_refused_at_its_place_in_the_query(calendar: Calendar) -> None:
+    members = [{"sub": calendar.sub}, {"sub": "acc_5ba21743f408617d1269ea1e"}]
+
+    response = refusal(
+        calendar.client.availability,
+        participants=[{"members": members, "required": "all"}],
+        required_duration={"minutes": 60},
+        available_periods=periods("2024-06-25"),
+    )
+
+    assert response.status_code == 422
+    assert first_keys(response) == {"participants[0].members[1].sub": "errors.not_recognized"}
+
+
+def test_the_sample_element_token_opens_the_calendar_to_its_origin_only(
+    calendar: Calendar, pycronofy_base: str
+) -> None:
+    answer = calendar.client.get_ui_element_token(["agenda"], [calendar.sub], "http://localhost")
+
+    minted = answer["element_token"]
+    assert minted["permissions"] == ["agenda"]
+    assert minted["origin"] == "http://localhost"
+    assert minted["expires_in"] > 3600
+
+    def userinfo(origin: str) -> requests.Response:
+        return requests.get(
+            f"{pycronofy_base}/v1/userinfo",
+            params={"et": minted["token"]},
+            headers={"Origin": origin},
+            timeout=10,
+        )
+
+    assert userinfo("http://localhost").json()["sub"] == calendar.sub
+    assert userinfo("http://localhost:3000").status_code == 401
+
+
+def test_a_refresh_keeps_the_refresh_token_and_the_calendar(
+    calendar: Calendar, application: Application, new_client: NewClient
+) -> None:
+    later = new_client(
+        client_id=application.client_id,
+        client_secret=application.client_secret,
+        refresh_token=calendar.authorization["refresh_token"],
+    )
+
+    refreshed = later.refresh_authorization()
+
+    assert refreshed["refresh_token"] == calendar.authorization["refresh_token"]
+    assert later.list_calendars()[0]["calendar_id"] == calendar.calendar_id
+
+
+def test_userinfo_names_the_application_calendar(calendar: Calendar) -> None:
+    info = calendar.client.userinfo()
+
+    assert info["sub"] == calendar.sub
+    assert info["cronofy.type"] == "application_calendar"
+    assert info["cronofy.data"]["application_calendar"] == {"application_calendar_id": calendar.name}
+
+
+def test_every_fault_of_an_event_comes_back_in_one_error(calendar: Calendar) -> None:
+    event = {"start": "2024-06-25T15:30:00Z", "end": "2024-06-25T15:00:00Z", "tzid": "Europe/Nowhere"}
+
+    response = refusal(calendar.client.upsert_event, calendar.calendar_id, event)
+
+    assert response.status_code == 422
+    assert (
+        first_keys(response).items()
+        >= {
+            "event_id": "errors.required",
+            "summary": "errors.required",
+            "tzid": "errors.tzid_unrecognized",
+        }.items()
+    )
+
+
+def test_an_application_calendar_invites_nobody(calendar: Calendar) -> None:
+    response = refusal(calendar.write, attendees={"invite": [{"email": "a@example.com"}]})
+
+    assert response.status_code == 422
+    assert first_keys(response) == {"attendees": "errors.event.cannot_set_attendees"}
+
+
+def test_another_accounts_calendar_is_not_found(calendar: Calendar, new_client: NewClient) -> None:
+    other = Calendar(new_client())
+
+    response = refusal(calendar.client.upsert_event, other.calendar_id, dict(MEETING))
+
+    assert response.status_code == 404
+    assert other.events() == []
+
+
+def test_an_unknown_access_token_is_401(new_client: NewClient) -> None:
+    response = refusal(new_client(access_token="nobody's").list_calendars)
+
+    assert response.status_code == 401
+    assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+
+
+def test_a_wrong_client_secret_is_401(application: Application, new_client: NewClient) -> None:
+    client = new_client(client_id=application.client_id, client_secret="wrong")
+
+    assert refusal(client.application_calendar, "any").status_code == 401
+    assert refusal(client.get_ui_element_token, ["agenda"], [], "http://localhost").status_code == 401
+
+
+def test_a_refresh_token_that_is_none_is_an_invalid_grant(
+    application: Application, new_client: NewClient
+) -> None:
+    client = new_client(
+        client_id=application.client_id, client_secret=application.client_secret, refresh_token="none"
+    )
+
+    response = refusal(client.refresh_authorization)
+
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
