@@ -5,16 +5,17 @@ PARTNER_PORT ?= 8081
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format lock wheel clean
+.PHONY: help demo test check format screenshots wheel lock clean
 
 help:
-	@echo "make demo    run the service and a partner's site with a demo tenant (PORT, PARTNER_PORT move them)"
-	@echo "make test    run every check and test, browser tests included"
-	@echo "make check   lint, format and type checks only"
-	@echo "make format  let ruff put the code in order"
-	@echo "make wheel   build dist/widgetsvc-*.whl"
-	@echo "make lock    pin the dependencies anew (needs uv)"
-	@echo "make clean   remove what the other targets made"
+	@echo "make demo         run the service and a partner's site with a demo tenant (PORT, PARTNER_PORT move them)"
+	@echo "make test         run every check and test, browser tests included"
+	@echo "make check        lint, format and type checks only"
+	@echo "make format       let ruff put the code in order"
+	@echo "make screenshots  take the README's picture of the demo anew"
+	@echo "make wheel        build dist/widgetsvc-*.whl"
+	@echo "make lock         pin the dependencies anew (needs uv)"
+	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/.runtime node_modules/.elements
 	@$(BIN)/python -m widgetsvc demo --port $(PORT) --partner-port $(PARTNER_PORT) --data-dir .demo
@@ -31,6 +32,11 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(VENV)/.dev node_modules/.all
+	@e2e/ensure-browser $(BIN)
+	$(BIN)/python -m pytest e2e/test_demo.py
+	cp e2e/artifacts/demo-store.png e2e/screenshots/store.png
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --no-isolation

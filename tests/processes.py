@@ -44,6 +44,33 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return inherited | dict(more or {})
 
 
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when the service on `port` is ready. Raises ProcessFailed with its log."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while process.poll() is None:
+        if _is_ready(port):
+            return
+        if time.monotonic() > deadline:
+            raise ProcessFailed(
+                f"the service was not ready within {_READY_WITHIN:.0f} s; its log:\n{log.read_text()}"
+            )
+        time.sleep(_POLL_INTERVAL)
+    raise ProcessFailed(
+        f"the service ended with status {process.returncode} before it was ready; its log:\n{log.read_text()}"
+    )
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 class RunningService:
     """A service on a free port with a data folder of its own; use it in a `with` statement.
 
@@ -100,7 +127,7 @@ class RunningService:
                 start_new_session=True,
             )
         try:
-            self._wait_until_ready(self._process)
+            wait_until_ready(self._process, self.port, self._log)
         except BaseException:
             self._end()
             raise
@@ -133,26 +160,6 @@ class RunningService:
         if done.returncode != 0:
             raise ProcessFailed(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr}")
         return json.loads(done.stdout)
-
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _READY_WITHIN
-        while process.poll() is None:
-            if self._is_ready():
-                return
-            if time.monotonic() > deadline:
-                raise self._failed(f"the service was not ready within {_READY_WITHIN:.0f} s")
-            time.sleep(_POLL_INTERVAL)
-        raise self._failed(f"the service ended with status {process.returncode} before it was ready")
-
-    def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def _end(self) -> int | None:
         """Ask the service to end, and make it end where it does not; return its status."""
