@@ -69,6 +69,17 @@ def test_no_parameter_breaks_out_of_its_attribute(acme: Embedder, parameter: str
 
     response = acme.http.get("/frame/agenda", query_string=query)
 
+    assert response.status_code == 400
+    assert "<script>" not in response.text
+
+
+def test_options_stay_in_their_attribute(acme: Embedder) -> None:
+    options = '{"a": "\\"></script><script>alert(1)</script>"}'
+    query = {"key": acme.key, "calendar": "store-42", "options": options, "locale": "en-GB"}
+
+    response = acme.http.get("/frame/agenda", query_string=query)
+
+    assert response.status_code == 200
     assert "<script>" not in response.text
     assert "alert(1)" not in re.sub(r'"[^"]*"', "", response.text)
 

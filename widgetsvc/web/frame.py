@@ -5,7 +5,11 @@ no token, no event and no name in it: the loader inside asks for a token as on a
 service's own origin.
 """
 
+import re
+from zoneinfo import available_timezones
+
 from flask import Blueprint, Response, abort, make_response, render_template, request
+from pydantic_core import from_json
 
 from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest, TenantSuspended
 from widgetsvc.gateway.tenants import Access
@@ -15,6 +19,7 @@ from widgetsvc.web.headers import frame_policy, new_nonce
 
 blueprint = Blueprint("frame", __name__)
 
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 _PARAMETERS = {"key", "calendar", "tzid", "locale", "options"}
 _TITLES = {
     Element.AGENDA: "Agenda",
@@ -79,6 +84,27 @@ def _query(element: Element) -> tuple[str, list[str]]:
         faults.append(Fault("calendar", "is missing: the id of one of the tenant's calendars"))
     if len(calendars) > 1 and not element.takes_many_calendars:
         faults.append(Fault("calendar", f"{element.value} shows one calendar"))
+    faults += _option_faults()
     if faults:
         raise InvalidRequest(faults)
     return key, calendars
+
+
+def _option_faults() -> list[Fault]:
+    """Faults of what is handed on to the tag; browsers withhold the nonce from a tag with `<script` in it."""
+    faults = []
+    tzid, locale, options = (request.args.get(name) for name in ("tzid", "locale", "options"))
+    if tzid and tzid not in available_timezones():
+        faults.append(Fault("tzid", "is no IANA time zone such as Europe/London"))
+    if locale and not _LOCALE.fullmatch(locale):
+        faults.append(Fault("locale", "is no language tag such as en-GB"))
+    if options and not _is_json_object(options):
+        faults.append(Fault("options", "is no JSON object"))
+    return faults
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(from_json(text), dict)
+    except ValueError:
+        return False

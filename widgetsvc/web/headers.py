@@ -74,4 +74,5 @@ def _add_cors(response: Response) -> Response:
     origin = request.headers.get("Origin")
     if not g.get("origin_refused", False) and Origin.parse(origin) is not None:
         response.headers["Access-Control-Allow-Origin"] = str(origin)
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     return response

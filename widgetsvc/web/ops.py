@@ -11,8 +11,10 @@ blueprint = Blueprint("ops", __name__)
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """The process answers."""
-    return _uncached(jsonify(status="ok", version=__version__))
+    """The process answers. The loader asks, too, to tell a refusal from an outage."""
+    response = _uncached(jsonify(status="ok", version=__version__))
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 @blueprint.get("/readyz")

@@ -1,0 +1,67 @@
+"""Runs the demo: the service, and a partner's site on another origin."""
+
+import logging
+import threading
+
+import click
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from widgetsvc.clock import system_clock
+from widgetsvc.config import Settings
+from widgetsvc.demo.calendars import INTERVIEWS, STORE, seed
+from widgetsvc.demo.partner import PartnerCalendars, create_partner_site
+from widgetsvc.errors import ConfigurationError
+from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.resources import STATIC, TEMPLATES
+from widgetsvc.server import serve
+from widgetsvc.wiring import build_bundle, build_operations
+
+_HOST = "127.0.0.1"
+
+
+def run_demo(settings: Settings, *, port: int, partner_port: int) -> None:
+    """Seed the demo tenant and serve until Ctrl-C. Raises ConfigurationError."""
+    click.echo("Preparing the UI Elements bundle (a few seconds the first time) …", err=True)
+    build_bundle(settings)
+    click.echo("Filling two calendars around today …", err=True)
+    tenant = seed(build_operations(settings), system_clock)
+    partner = _partner_server(settings, tenant, partner_port)
+    threading.Thread(target=partner.serve_forever, name="partner site", daemon=True).start()
+    _print_where_to_look(settings, partner_port)
+    try:
+        serve(settings, host=_HOST, port=port)
+    finally:
+        partner.shutdown()
+
+
+def _partner_server(settings: Settings, tenant: Tenant, port: int) -> BaseWSGIServer:
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    site = create_partner_site(
+        settings.public_url,
+        tenant.publishable_key,
+        PartnerCalendars(store=STORE, interviews=INTERVIEWS),
+        templates=TEMPLATES,
+        static=STATIC,
+    )
+    try:
+        return make_server(_HOST, port, site, threaded=True)
+    except (OSError, SystemExit) as error:
+        # Werkzeug explains an address in use on stderr and exits.
+        raise ConfigurationError(
+            [f"port {port} for the partner's site is taken; PARTNER_PORT moves it"]
+        ) from error
+
+
+def _print_where_to_look(settings: Settings, partner_port: int) -> None:
+    partner = f"http://localhost:{partner_port}"
+    click.echo(
+        f"""
+  The partner's site      {partner}/
+    with the script tag   {partner}/store
+    with an iframe        {partner}/portal
+    with the token        {partner}/frontend
+  The service             {settings.public_url}/
+
+  Ctrl-C ends both.
+"""
+    )
