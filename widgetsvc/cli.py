@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
 
 from widgetsvc import __version__, database
 from widgetsvc.config import Settings
@@ -55,10 +54,10 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], none: st
     if not rows:
         click.echo(none)
         return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console(soft_wrap=True).print(table)
+    # Names and ids are shown as they are, markup and emoji codes included, and each row keeps to its line.
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        click.echo("  ".join(map(set_cell_size, row, widths)).rstrip())
 
 
 @main.command()
@@ -171,7 +170,7 @@ def _tenant_options(command: Callable[..., None]) -> Callable[..., None]:
             "--permission",
             "permissions",
             multiple=True,
-            type=click.Choice(sorted(EMBEDDABLE_PERMISSIONS)),
+            type=click.Choice([permission.value for permission in sorted(EMBEDDABLE_PERMISSIONS)]),
             help="What may be embedded; repeat it for more.  [default: all of these]",
         ),
         click.option(

@@ -6,28 +6,33 @@ start with a list of all faults, so that a typo never runs as a default.
 
 import os
 import secrets
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from widgetsvc.errors import ConfigurationError
+from widgetsvc.urls import origin_of
 
 PREFIX = "WIDGETSVC_"
 _MIN_SECRET_BYTES = 32
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    """Return the origin as browsers write it, which is what their `Origin` header is compared with."""
+    origin = origin_of(text)
+    if origin is None:
         raise ValueError("must be a URL such as https://w.example.com")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+    parts = urlsplit(text)
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be scheme, host and port only; the service lives at the root of an origin")
-    return text.removesuffix("/")
+    return origin
 
 
 def _database_url(text: str) -> str:
@@ -91,19 +96,6 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = "text"
     """`json` for machines, one object a line."""
 
-    @model_validator(mode="after")
-    def _credentials_come_in_pairs(self) -> Self:
-        if (self.cronofy_client_id is None) != (self.cronofy_client_secret is None):
-            raise ValueError(
-                f"{PREFIX}CRONOFY_CLIENT_ID and {PREFIX}CRONOFY_CLIENT_SECRET: "
-                "give both for Cronofy's cloud, or neither for the embedded backend"
-            )
-        if self.cronofy_api_url is not None and self.cronofy_client_id is None:
-            raise ValueError(
-                f"{PREFIX}CRONOFY_API_URL: needs {PREFIX}CRONOFY_CLIENT_ID and {PREFIX}CRONOFY_CLIENT_SECRET"
-            )
-        return self
-
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: object) -> Self:
         """Read the settings; `overrides` (from a command line) win over the environment.
@@ -115,10 +107,17 @@ class Settings(BaseModel):
             name.removeprefix(PREFIX).lower(): text for name, text in given.items() if name.startswith(PREFIX)
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
+        empty = [name for name, value in values.items() if isinstance(value, str) and not value.strip()]
+        values = {name: value for name, value in values.items() if name not in empty}
+        faults = [f"{_variable(name)}: is empty; give it a value or leave it out" for name in empty]
+        faults += _pair_faults(values)
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigurationError(_faults(error)) from None
+            faults += _faults(error)
+        if faults:
+            raise ConfigurationError(faults)
+        return settings
 
     @property
     def is_cloud(self) -> bool:
@@ -139,6 +138,24 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'widgetsvc.sqlite3'}"
 
 
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
+
+
+def _pair_faults(given: Collection[str]) -> list[str]:
+    """What is wrong with the settings that go together, by the names of those that are given."""
+    client_id, secret = _variable("cronofy_client_id"), _variable("cronofy_client_secret")
+    known = [name for name in ("cronofy_client_id", "cronofy_client_secret") if name in given]
+    faults = []
+    if len(known) == 1:
+        faults.append(
+            f"{client_id} and {secret}: give both for Cronofy's cloud, or neither for the embedded backend"
+        )
+    if "cronofy_api_url" in given and not known:
+        faults.append(f"{_variable('cronofy_api_url')}: needs {client_id} and {secret}")
+    return faults
+
+
 def _faults(error: ValidationError) -> list[str]:
     faults = []
     for fault in error.errors(include_url=False, include_input=False):
@@ -146,7 +163,7 @@ def _faults(error: ValidationError) -> list[str]:
         if not fault["loc"]:
             faults.append(message)
             continue
-        name = f"{PREFIX}{str(fault['loc'][0]).upper()}"
+        name = _variable(str(fault["loc"][0]))
         if fault["type"] == "extra_forbidden":
             message = "is not a setting of this version"
         faults.append(f"{name}: {message.replace('Input should be', 'must be')}")
@@ -162,14 +179,21 @@ class SecretFile:
     def read_or_create(self) -> str:
         """Return the secret. Of two processes that start at once, one makes it and both read it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self._create()
+        return _secret(self.path.read_text().strip())
+
+    def _create(self) -> None:
+        # Written beside (as 0600) and linked into place: another process that starts now never reads half a
+        # file, and of two links the second fails.
+        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return _secret(self.path.read_text().strip())
-        with os.fdopen(descriptor, "w") as file:
-            secret = secrets.token_hex(_MIN_SECRET_BYTES)
-            file.write(f"{secret}\n")
-        return secret
+            with os.fdopen(descriptor, "w") as file:
+                file.write(f"{secrets.token_hex(_MIN_SECRET_BYTES)}\n")
+            with suppress(FileExistsError):
+                os.link(temporary, self.path)
+        finally:
+            Path(temporary).unlink()
 
 
 def secret_key_of(settings: Settings) -> bytes:

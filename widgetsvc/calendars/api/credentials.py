@@ -4,10 +4,8 @@ Source: Cronofy API, Authentication and Element Tokens. Endpoints that take clie
 ignore the Authorization header: pycronofy sends `Bearer None` there and Node `Bearer undefined`.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from flask import g, request
 
@@ -16,8 +14,7 @@ from widgetsvc.calendars.element_tokens import ElementTokenClaims
 from widgetsvc.calendars.errors import NotAuthenticated, NotPermitted
 from widgetsvc.calendars.records import Account, Application
 from widgetsvc.permissions import Permission
-
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+from widgetsvc.urls import origin_of
 
 ELEMENT_TOKEN_PARAMETER = "et"  # noqa: S105 - the name of a parameter, not a secret
 
@@ -72,20 +69,6 @@ def _calling_origin() -> str | None:
     if request.headers.get("Sec-Fetch-Site") == "same-origin":
         return origin_of(current_backend().public_url)
     return origin_of(request.headers.get("Referer", ""))
-
-
-def origin_of(url: str) -> str | None:
-    """Scheme, host and port of a URL as a browser writes them in `Origin`; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
-        return None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" if port in {None, default} else f"{parts.scheme}://{host}:{port}"
 
 
 def account(*any_of: Permission) -> Account:

@@ -7,11 +7,12 @@ from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, Field
 
 from widgetsvc.calendars.api.bodies import body
-from widgetsvc.calendars.api.credentials import application_by_api_key, origin_of
+from widgetsvc.calendars.api.credentials import application_by_api_key
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.requests import Request, Text, fault
 from widgetsvc.permissions import Permission
+from widgetsvc.urls import origin_of
 
 blueprint = Blueprint("element_tokens", __name__)
 
