@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.conftest import ARTIFACTS, Visit
-from tests.processes import ROOT, clean_environment, free_port, wait_until_ready
+from tests.processes import ROOT, clean_environment, free_port, share_elements, wait_until_ready
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     port, partner_port = free_port(), free_port()
     folder = tmp_path_factory.mktemp("demo")
+    share_elements(folder / "data")
     options = ["--port", port, "--partner-port", partner_port, "--data-dir", folder / "data"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -108,6 +109,7 @@ def test_the_stranger_is_refused_in_words(visit: Visit, demo: Demo) -> None:
 
 
 def test_a_taken_port_is_named(demo: Demo, tmp_path: Path) -> None:
+    share_elements(tmp_path)
     options = ["--port", free_port(), "--partner-port", demo.partner_port, "--data-dir", tmp_path]
 
     done = subprocess.run(

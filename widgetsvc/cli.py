@@ -16,6 +16,7 @@ from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
 from widgetsvc.wiring import Operations, build_bundle, build_operations
 
 _INVALID_SETTINGS = 2
+_HTTP_PORT = 80
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -70,11 +71,19 @@ def serve(host: str, port: int, workers: int) -> None:
 
     settings = Settings.from_environment()
     if "public_url" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"public_url": f"http://{host}:{port}"})
+        settings = settings.model_copy(update={"public_url": _default_public_url(host, port)})
     _prepare(settings)
     behind = f"Cronofy at {settings.api_url}" if settings.is_cloud else "the embedded backend"
     click.echo(f"widgetsvc {__version__} on {settings.public_url}, with {behind}. Ctrl-C ends it.", err=True)
     run(settings, host=host, port=port, workers=workers)
+
+
+def _default_public_url(host: str, port: int) -> str:
+    """The address of the server itself; one that listens everywhere is reached at the loopback address."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}" if port == _HTTP_PORT else f"http://{name}:{port}"
 
 
 def _prepare(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.clocks import FakeClock
+from tests.processes import share_elements
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.gateway.tenants import NewTenant, Policy
@@ -18,15 +19,9 @@ PAGE = "https://jobs.example.com"
 PUBLIC_URL = "http://127.0.0.1:8080"
 
 
-@pytest.fixture(scope="session")
-def elements_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the compressed bundle is kept, so that it is compressed once for all tests."""
-    return tmp_path_factory.mktemp("elements")
-
-
 @pytest.fixture
-def settings(tmp_path: Path, migrated: Path, elements_cache: Path) -> Settings:
-    (tmp_path / "elements").symlink_to(elements_cache)
+def settings(tmp_path: Path, migrated: Path) -> Settings:
+    share_elements(tmp_path)
     (tmp_path / "widgetsvc.sqlite3").write_bytes(migrated.read_bytes())
     return Settings.from_environment({}, data_dir=tmp_path)
 
