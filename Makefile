@@ -5,13 +5,14 @@ PARTNER_PORT ?= 8081
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format screenshots wheel lock clean
+.PHONY: help demo test check format bench screenshots wheel lock clean
 
 help:
 	@echo "make demo         run the service and a partner's site with a demo tenant (PORT, PARTNER_PORT move them)"
 	@echo "make test         run every check and test, browser tests included"
 	@echo "make check        lint, format and type checks only"
 	@echo "make format       let ruff put the code in order"
+	@echo "make bench        measure the hot paths, as ratios to a baseline of the same run"
 	@echo "make screenshots  take the README's picture of the demo anew"
 	@echo "make wheel        build dist/widgetsvc-*.whl"
 	@echo "make lock         pin the dependencies anew (needs uv)"
@@ -32,6 +33,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev node_modules/.all
+	@$(BIN)/python -m bench.token_endpoint
 
 screenshots: $(VENV)/.dev node_modules/.all
 	@e2e/ensure-browser $(BIN)
@@ -64,10 +68,14 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.runtime
 
 # The bundle alone is enough to serve; the tests also run Cronofy's Node SDK.
-node_modules/.elements: package-lock.json
+node_modules/.elements: package-lock.json | npm
 	npm ci --omit=dev --loglevel=error
 	@touch $@
 
-node_modules/.all: package-lock.json
+node_modules/.all: package-lock.json | npm
 	npm ci --loglevel=error
 	@touch $@ node_modules/.elements
+
+.PHONY: npm
+npm:
+	@command -v npm >/dev/null || { echo "npm is needed for the UI Elements bundle: install Node.js 20 or newer" >&2; exit 1; }

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "app": {"wiring", "web", "services", "config", "resources"},
     "server": {"app", "config", "logs"},
     "demo": {"server", "wiring", "gateway", "config", "resources"},
-    "cli": {"server", "demo", "wiring", "gateway", "config", "database"},
+    "cli": {"server", "demo", "wiring", "gateway", "config", "database", "elements"},
     "__main__": {"cli"},
     **{part: set() for part in FLOOR},
 }

@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from widgetsvc import __version__, database
 from widgetsvc.config import Settings
+from widgetsvc.elements import VERSION
 from widgetsvc.errors import ConfigurationError, ServiceError
 from widgetsvc.gateway.tenants import Access, Policy
 from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
@@ -89,7 +90,13 @@ def _default_public_url(host: str, port: int) -> str:
 def _prepare(settings: Settings) -> None:
     """Find every fault of the settings here, before there are processes, and do once what takes time."""
     build_operations(settings)
-    build_bundle(settings)
+    bundle = build_bundle(settings)
+    if bundle.content is None:
+        click.echo(
+            f"No UI Elements bundle in {settings.elements_dir}, so pages load it from {bundle.src}. "
+            f"`npm install cronofy-elements@{VERSION}` brings it here.",
+            err=True,
+        )
 
 
 @main.command()

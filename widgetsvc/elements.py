@@ -3,7 +3,6 @@
 import base64
 import gzip
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -28,8 +27,6 @@ STYLE_HASHES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
 )
 """The bundle's three style elements; it needs no other style source (CSP Level 3, hash-source)."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,6 @@ def load_bundle(folder: Path, cache: Path, public_url: str) -> Bundle:
     """
     file = folder / FILE_NAME
     if not file.is_file():
-        _log.warning("no %s in %s; pages load the bundle from %s", FILE_NAME, folder, CDN_URL)
         return Bundle(CDN_URL, None)
     content = file.read_bytes()
     found = f"sha384-{base64.b64encode(hashlib.sha384(content).digest()).decode()}"
