@@ -151,6 +151,16 @@ class RunningService:
         if "Traceback (most recent call last)" in self.log_text():
             raise self._failed("the service ran into an exception")
 
+    @property
+    def pid(self) -> int:
+        """The process that was started; its workers are others."""
+        assert self._process is not None, "the service is not running"
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End the service and whatever is left of it, however it goes."""
+        self._end()
+
     def log_text(self) -> str:
         """What the service has written to stdout and stderr so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""

@@ -13,7 +13,10 @@ from widgetsvc.web.dispatch import BackendDispatcher
 from widgetsvc.web.rate_limit import RateLimit
 from widgetsvc.wiring import build_services
 
-MAX_BODY = 262_144
+_MAX_BODY = 262_144
+
+MAX_BODY = 1_048_576
+"""Bytes of a body that any part of the service takes; the embedded backend takes most."""
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -21,10 +24,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services = services or build_services(settings)
     app = Flask("widgetsvc", static_folder=STATIC, template_folder=TEMPLATES)
     app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_CONTENT_LENGTH=_MAX_BODY,
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
         TEMPLATES_AUTO_RELOAD=False,
     )
+    app.url_map.merge_slashes = False  # a redirect would be made from the Host header
     services.attach(app)
     request_log.install(app)
     RateLimit(enabled=settings.rate_limit == "on").install(app)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from alembic.util import CommandError
 from rich.cells import cell_len, set_cell_size
+from sqlalchemy.exc import DatabaseError
 
 from widgetsvc import __version__, database
 from widgetsvc.config import Settings
@@ -33,6 +35,9 @@ class _Commands(click.Group):
             ctx.exit(_INVALID_SETTINGS)
         except ServiceError as error:
             raise click.ClickException(str(error)) from error
+        except (OSError, DatabaseError, CommandError) as error:
+            # The data folder cannot be used: not there, read-only, full, or no database of ours.
+            raise click.ClickException(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,15 +73,16 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], none: st
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Run the service."""
-    from widgetsvc.server import serve as run  # noqa: PLC0415 - the server is not needed by other commands
+    from widgetsvc import server  # noqa: PLC0415 - not needed by other commands
 
     settings = Settings.from_environment()
     if "public_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": _default_public_url(host, port)})
+    address = server.listening_address(host, port)
     _prepare(settings)
     behind = f"Cronofy at {settings.api_url}" if settings.is_cloud else "the embedded backend"
     click.echo(f"widgetsvc {__version__} on {settings.public_url}, with {behind}. Ctrl-C ends it.", err=True)
-    run(settings, host=host, port=port, workers=workers)
+    server.serve(settings, address=address, port=port, workers=workers)
 
 
 def _default_public_url(host: str, port: int) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,39 +14,65 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from widgetsvc.app import create_app
+from widgetsvc.app import MAX_BODY, create_app
+from widgetsvc.asgi import BufferedWsgi
+from widgetsvc.errors import ConfigurationError
 from widgetsvc.logs import configure_logging
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from widgetsvc.config import Settings
 
-_THREADS = 16
 _BACKLOG = 1_024
 _HEADER_TIMEOUT_MS = 10_000
+_KILL_AFTER_SECONDS = 25
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def listening_address(host: str, port: int) -> str:
+    """Return the IP address to listen on for a host. Raises ConfigurationError where nobody can.
+
+    Granian shares a port with whoever listens on it (SO_REUSEPORT), so that a second service would start in
+    silence and get half of the requests; this asks without sharing.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
+    return str(address[0])
+
+
+def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> None:
+    """Serve on an IP address until SIGINT or SIGTERM."""
     server = Granian(
         "widgetsvc",
-        address=host,
+        address=address,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
         websockets=False,
         workers=workers,
-        blocking_threads=_THREADS,
+        workers_kill_timeout=_KILL_AFTER_SECONDS,
         backlog=_BACKLOG,
-        # Its one warning, on more threads than cores, is what calls that wait for Cronofy need.
         log_level=LogLevels.error,
     )
-    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+    server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
 
 
-def _load(settings: Settings) -> Flask:
+def _load(settings: Settings, master: int) -> BufferedWsgi:
     """Runs in each worker process."""
     configure_logging(settings.log_format)
-    return create_app(settings)
+    threading.Thread(target=_end_with, args=[master], name="master watch", daemon=True).start()
+    return BufferedWsgi(create_app(settings), max_body=MAX_BODY)
+
+
+def _end_with(master: int) -> None:
+    """End this worker when its master is gone: it would go on serving with old code and settings."""
+    waiting = threading.Event()
+    while os.getppid() == master:
+        waiting.wait(1)
+    os.kill(os.getpid(), signal.SIGTERM)

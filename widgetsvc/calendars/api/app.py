@@ -23,6 +23,7 @@ def create_backend_app(backend: Backend) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined] # key order is part of the contract
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
     for module in (application_calendars, oauth, identity, events, availability, element_tokens):
         app.register_blueprint(module.blueprint)
