@@ -418,6 +418,8 @@ def _wildcard_domain(text: str) -> str:
     return domain
 
 
+# Every request reads its tenant's rules from the store, and reading one costs more than fetching it.
+@lru_cache(maxsize=4_096)
 def _stored_rule(text: str) -> OriginRule | None:
     try:
         rule = _read_rule(text)
