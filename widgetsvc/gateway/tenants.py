@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from zoneinfo import available_timezones
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Engine, Row, insert, select
@@ -20,6 +19,7 @@ from widgetsvc.gateway import schema
 from widgetsvc.gateway.assertions import SigningAlgorithm, SigningKey, generate_signing_key
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
 from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
+from widgetsvc.timezones import is_zone
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME = 255
@@ -188,7 +188,7 @@ def _check_names(slug: str, name: str, policy: Policy) -> None:
         )
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise InvalidName(f"The name must be 1 to {_MAX_NAME} printable characters.")
-    if policy.tzid not in available_timezones():
+    if not is_zone(policy.tzid):
         raise InvalidName(f"{policy.tzid!r} is no time zone; use an IANA name such as Europe/London.")
     if not policy.permissions <= EMBEDDABLE_PERMISSIONS:
         raise InvalidName(f"Permissions that can be embedded: {', '.join(sorted(EMBEDDABLE_PERMISSIONS))}.")
