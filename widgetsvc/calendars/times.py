@@ -88,7 +88,8 @@ def days_from(instant: int, days: int, tz: ZoneInfo) -> date:
 
 def format_time(instant: int) -> str:
     """Write Unix seconds as `yyyy-MM-ddTHH:mm:ssZ`; the C# SDK reads no other form."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # An availability answer has hundreds of these, and strftime takes three times as long.
+    return datetime.fromtimestamp(instant, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def format_localized(instant: int, tzid: str) -> dict[str, str]:
