@@ -18,6 +18,9 @@ from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
 _MAX_ID = 180
+_CALENDARS = select(
+    tenant_calendars.c.application_calendar_id, tenant_calendars.c.upstream_id, tenant_calendars.c.sub
+).order_by(tenant_calendars.c.application_calendar_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +125,9 @@ class CalendarDirectory:
         return sub
 
     def _find(self, tenant: Tenant, ids: Sequence[str] | None) -> list[TenantCalendar]:
-        columns = tenant_calendars.c
-        query = (
-            select(columns.application_calendar_id, columns.upstream_id, columns.sub)
-            .where(columns.tenant_id == tenant.tenant_id)
-            .order_by(columns.application_calendar_id)
-        )
+        query = _CALENDARS.where(tenant_calendars.c.tenant_id == tenant.tenant_id)
         if ids is not None:
-            query = query.where(columns.application_calendar_id.in_(ids))
+            query = query.where(tenant_calendars.c.application_calendar_id.in_(ids))
         with self._reader.connect() as connection:
             return [TenantCalendar(*row) for row in connection.execute(query)]
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
@@ -23,6 +23,13 @@ from widgetsvc.timezones import is_zone
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME = 255
+_TENANTS_AND_RULES = (
+    select(schema.tenants, schema.origin_rules.c.rule)
+    .join_from(schema.tenants, schema.origin_rules, isouter=True)
+    .order_by(schema.tenants.c.slug, schema.origin_rules.c.position)
+)
+
+_AnyRow = Row[*tuple[Any, ...]]
 
 
 class Access(StrEnum):
@@ -141,20 +148,12 @@ class TenantDirectory:
 
     def all(self) -> list[Tenant]:
         """Every tenant, in order of slug."""
-        return self._find(None)
+        return self._find()
 
-    def _find(self, condition: Any) -> list[Tenant]:
-        tenants, rules = schema.tenants, schema.origin_rules
-        query = (
-            select(tenants, rules.c.rule)
-            .join_from(tenants, rules, isouter=True)
-            .order_by(tenants.c.slug, rules.c.position)
-        )
-        if condition is not None:
-            query = query.where(condition)
-        by_id: dict[int, list[Row[*tuple[Any, ...]]]] = {}
+    def _find(self, *conditions: ColumnElement[bool]) -> list[Tenant]:
+        by_id: dict[int, list[_AnyRow]] = {}
         with self._reader.connect() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(_TENANTS_AND_RULES.where(*conditions)):
                 by_id.setdefault(row.tenant_id, []).append(row)
         return [_tenant(rows) for rows in by_id.values()]
 
@@ -194,7 +193,7 @@ def _check_names(slug: str, name: str, policy: Policy) -> None:
         raise InvalidName(f"Permissions that can be embedded: {', '.join(sorted(EMBEDDABLE_PERMISSIONS))}.")
 
 
-def _tenant(rows: Sequence[Row[*tuple[Any, ...]]]) -> Tenant:
+def _tenant(rows: Sequence[_AnyRow]) -> Tenant:
     first = rows[0]
     texts: Iterable[str] = (row.rule for row in rows if row.rule is not None)
     return Tenant(
