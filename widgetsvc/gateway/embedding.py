@@ -154,10 +154,9 @@ class EmbedDesk:
         return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
 
     def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
-        options: dict[str, Any] = element_options(
+        return element_options(
             element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
         )
-        return options
 
 
 def _names(permissions: Sequence[Permission]) -> str:
