@@ -18,6 +18,7 @@ from widgetsvc.errors import (
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.options import element_options
+from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.tenants import Access, Tenant, TenantDirectory
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
@@ -110,7 +111,7 @@ class EmbedDesk:
         # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
         if origin is not None and (origin == self._service.origin or tenant.origins.match(origin)):
             return origin
-        decision = tenant.origins.explain(header)
+        decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
         raise OriginNotAllowed(detail, origin=decision.origin, nearest_rule=decision.rule)
 
