@@ -10,7 +10,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import Engine, create_engine, text
 
 from tests.clocks import FakeClock
-from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder
+from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder, suspend_all
 from widgetsvc.config import Settings
 from widgetsvc.elements import INTEGRITY
 from widgetsvc.gateway.tenants import Access, Policy
@@ -295,10 +295,7 @@ def test_a_permission_outside_the_policy_is_403(services: Services, http: FlaskC
 
 
 def test_a_suspended_tenant_is_403(acme: Embedder, settings: Settings) -> None:
-    engine = create_engine(settings.effective_database_url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE tenants SET suspended = 1"))
-    engine.dispose()
+    suspend_all(settings)
 
     response = acme.ask(**SLOT_PICKER)
 

@@ -10,7 +10,6 @@ from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
     PermissionNotAllowed,
-    TenantSuspended,
     UnknownKey,
     UnknownTenant,
     UnknownWidget,
@@ -85,8 +84,7 @@ class EmbedDesk:
         """Give the page a token for what it wants. Raises a ServiceError that says why not."""
         tenant = self._tenant(wanted)
         origin = self.allowed_origin(tenant, origin_header)
-        if tenant.suspended:
-            raise TenantSuspended(f"{tenant.name} is suspended. Its operator can say why.")
+        tenant.check_active()
         assertion = self._assertion(tenant, wanted)
         if wanted.widget is not None:
             raise UnknownWidget(f"{tenant.name} has no widget of this id.")

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
-from widgetsvc.errors import AlreadyExists, InvalidName, UnknownKey, UnknownTenant
+from widgetsvc.errors import AlreadyExists, InvalidName, TenantSuspended, UnknownKey, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.assertions import SigningAlgorithm, SigningKey, generate_signing_key
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
@@ -61,6 +61,11 @@ class Tenant:
     suspended: bool
     publishable_key: str
     origins: OriginRules
+
+    def check_active(self) -> None:
+        """Raise TenantSuspended if the operator has suspended the tenant."""
+        if self.suspended:
+            raise TenantSuspended(f"{self.name} is suspended. Its operator can say why.")
 
 
 @dataclass(frozen=True, slots=True)

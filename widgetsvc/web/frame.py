@@ -10,7 +10,7 @@ import re
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest, TenantSuspended
+from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
 from widgetsvc.gateway.tenants import Access
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
@@ -35,8 +35,7 @@ def frame(element: str) -> Response:
     key, calendars = _query(kind)
     services = current_services()
     tenant = services.tenants.by_publishable_key(key)
-    if tenant.suspended:
-        raise TenantSuspended(f"{tenant.name} is suspended. Its operator can say why.")
+    tenant.check_active()
     if tenant.policy.access is Access.SIGNED:
         raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
     services.calendars.check(tenant, calendars)
