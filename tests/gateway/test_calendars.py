@@ -1,53 +1,11 @@
 """A tenant's calendars: when each is created upstream, under which name, and whose it is."""
 
-import json
-
-import httpx
 import pytest
-from sqlalchemy import Engine
 
-from tests.clocks import FakeClock
-from widgetsvc.cronofy.client import CronofyClient, http_client
+from tests.gateway.conftest import Upstream
 from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar, UpstreamUnavailable
 from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
-
-API = "https://api.cronofy.com"
-
-
-class Upstream:
-    """Application calendars as Cronofy keeps them; `upserts` are the ids asked for, in order."""
-
-    def __init__(self) -> None:
-        self.upserts: list[str] = []
-        self.status = 200
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/v1/calendars":
-            calendar = {"calendar_id": "cal_1", "profile_id": "pro_1"}
-            return httpx.Response(200, json={"calendars": [calendar]})
-        name = json.loads(request.content)["application_calendar_id"]
-        self.upserts.append(name)
-        document = {
-            "sub": f"apc_{name.replace(':', '_')}",
-            "application_calendar_id": name,
-            "access_token": "access",
-            "refresh_token": "refresh",
-            "expires_in": 3_600,
-            "linking_profile": {"profile_id": "pro_1"},
-        }
-        return httpx.Response(self.status, json=document)
-
-
-@pytest.fixture
-def upstream() -> Upstream:
-    return Upstream()
-
-
-@pytest.fixture
-def calendars(engine: Engine, upstream: Upstream, clock: FakeClock) -> CalendarDirectory:
-    http = http_client(API, transport=httpx.MockTransport(upstream))
-    return CalendarDirectory(engine, CronofyClient(http, client_id="app_1", client_secret="secret"), clock)
 
 
 @pytest.fixture
