@@ -31,7 +31,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a redirect would be made from the Host header
     services.attach(app)
     request_log.install(app)
-    RateLimit(enabled=settings.rate_limit == "on").install(app)
+    if settings.rate_limit == "on":
+        RateLimit().install(app)
     for module in (embed, frame, token, pages, ops):
         app.register_blueprint(module.blueprint)
     headers.install(app)

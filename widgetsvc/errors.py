@@ -161,10 +161,14 @@ class AlreadyExists(ServiceError):
 
 
 class InvalidOriginRule(ServiceError):
-    """The text is not a rule that origins can be held against."""
+    """The text is not a rule that origins can be held against; `problem` is what is wrong with it."""
 
     code = "invalid_origin_rule"
     title = "Invalid origin rule"
+
+    def __init__(self, detail: str, *, problem: str) -> None:
+        self.problem = problem
+        super().__init__(detail)
 
 
 class InvalidName(ServiceError):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.clocks import FakeClock
 from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenCacheStats, TokenKey
@@ -25,21 +26,11 @@ KEY = TokenKey("acme", ("apc_1", "apc_2"), (Permission.AGENDA, Permission.AVAILA
 OTHER_KEY = TokenKey("acme", ("apc_1",), (Permission.AGENDA,), ORIGIN)
 
 
-class HandClock:
-    """Stands still until it is turned."""
-
-    def __init__(self) -> None:
-        self.now = 5000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class RollCallClock(HandClock):
+class RollCallClock(FakeClock):
     """Sets `all_here` once every caller has read it, which each does on its way in."""
 
     def __init__(self, callers: int) -> None:
-        super().__init__()
+        super().__init__(now=5_000.0)
         self.all_here = Event()
         self._missing = callers
 
@@ -88,12 +79,7 @@ def outage(retry_after: int = 5) -> UpstreamUnavailable:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def cache(clock: HandClock) -> TokenCache:
+def cache(clock: FakeClock) -> TokenCache:
     return TokenCache(clock=clock, jitter=lambda: 0.5)
 
 
@@ -280,7 +266,7 @@ class TestRenewal:
         assert upstream.asked == 2
 
     def test_who_comes_after_the_old_one_ran_out_waits_for_the_renewal(self, upstream):
-        clock = HandClock()
+        clock = FakeClock(5_000.0)
         cache = TokenCache(clock=clock, jitter=lambda: 0.5)
         cache.get(KEY, upstream)
         clock.now += DUE

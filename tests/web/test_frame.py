@@ -5,7 +5,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from tests.web.conftest import PAGE, Embedder, embedder
+from tests.web.conftest import PAGE, Embedder, embedder, suspend_all
+from widgetsvc.config import Settings
 from widgetsvc.gateway.tenants import Access, Policy
 from widgetsvc.services import Services
 
@@ -138,3 +139,12 @@ def test_signed_tenants_have_no_bare_frames(services: Services, http: FlaskClien
 
     assert response.status_code == 403
     assert "assertion_required" in response.text
+
+
+def test_a_suspended_tenants_frame_says_so(acme: Embedder, settings: Settings) -> None:
+    suspend_all(settings)
+
+    response = acme.http.get("/frame/agenda", query_string={"key": acme.key, "calendar": "store-42"})
+
+    assert response.status_code == 403
+    assert "tenant_suspended" in response.text

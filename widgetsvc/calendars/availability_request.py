@@ -4,7 +4,7 @@ Source: Cronofy API, Availability; the deviations of the SDKs and the UI Element
 backend cannot honour is refused, never dropped in silence.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -205,7 +205,4 @@ class AvailabilityRequest(Request):
     @property
     def excluded(self) -> list[str]:
         """Ids and uids of the events that make nobody busy."""
-        named: list[Any] = [
-            name for event in self.excluded_events for name in (event.event_id, event.event_uid)
-        ]
-        return [name for name in named if name]
+        return [name for event in self.excluded_events for name in (event.event_id, event.event_uid) if name]

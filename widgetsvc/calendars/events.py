@@ -18,7 +18,9 @@ from widgetsvc.clock import Clock
 # No zone is further than this from UTC, so an all-day event's instants differ from another zone's idea of
 # the same days by no more.
 _WIDEST_OFFSET = 15 * 3_600
-_COLUMNS = tuple(column for column in events.c)
+
+_KEPT_WHEN_OMITTED = ("url", "conferencing")
+"""Members that an update leaves as they are when it does not name them; null removes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class EventStore:
                 )
 
     def _values(self, draft: EventDraft, kept: dict[str, object]) -> dict[str, Any]:
-        details = {**{name: kept[name] for name in KEPT_WHEN_OMITTED if name in kept}, **draft.details}
+        details = {**{name: kept[name] for name in _KEPT_WHEN_OMITTED if name in kept}, **draft.details}
         start_day, end_day = draft.time.days or (None, None)
         return {
             "summary": draft.summary,
@@ -129,7 +131,7 @@ class EventStore:
 
     def page(self, selection: Selection, after: Cursor | None, size: int) -> list[Event]:
         """Up to `size` events in order of start and uid, those after the cursor."""
-        query = select(*_COLUMNS).where(_where(selection))
+        query = select(events).where(_where(selection))
         if after is not None:
             query = query.where(
                 or_(
@@ -168,10 +170,6 @@ class EventStore:
                 times = found[calendar_id]
                 (times.tentative if tentative else times.firm).append((start, end))
         return found
-
-
-KEPT_WHEN_OMITTED = ("url", "conferencing")
-"""Members that an update leaves as they are when it does not name them; null removes them."""
 
 
 def _where(selection: Selection) -> ColumnElement[bool]:

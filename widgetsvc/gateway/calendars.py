@@ -13,11 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.cronofy.responses import ApplicationCalendar
 from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
 _MAX_ID = 180
+_CALENDARS = select(
+    tenant_calendars.c.application_calendar_id, tenant_calendars.c.upstream_id, tenant_calendars.c.sub
+).order_by(tenant_calendars.c.application_calendar_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class CalendarDirectory:
     def subs(self, tenant: Tenant, ids: Sequence[str]) -> tuple[str, ...]:
         """Resolve calendar ids to subs, in the order given. Raises UnknownCalendar, UpstreamError."""
         known = self.check(tenant, ids)
-        return tuple(known[name].sub or self._resolve(tenant, known[name]) for name in ids)
+        return tuple(known[name].sub or self._upsert(tenant, known[name]).sub for name in ids)
 
     def check(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, TenantCalendar]:
         """Return the tenant's calendars of these ids, by id. Raises UnknownCalendar unless all are there."""
@@ -101,35 +105,31 @@ class CalendarDirectory:
 
     def access(self, tenant: Tenant, application_calendar_id: str) -> CalendarAccess:
         """Return what it takes to write into a calendar. Raises UnknownCalendar, UpstreamError."""
-        self.subs(tenant, [application_calendar_id])
-        (calendar,) = self._find(tenant, [application_calendar_id])
-        account = self._cronofy.upsert_application_calendar(calendar.upstream_id)
+        known = self.check(tenant, [application_calendar_id])
+        account = self._upsert(tenant, known[application_calendar_id])
         (first, *_) = self._cronofy.list_calendars(account.access_token)
         return CalendarAccess(account.sub, first.calendar_id, account.access_token, account.expires_in)
 
-    def _resolve(self, tenant: Tenant, calendar: TenantCalendar) -> str:
-        # The upsert is idempotent: concurrent first uses store the same sub.
-        sub = self._cronofy.upsert_application_calendar(calendar.upstream_id).sub
-        with self._writer.begin() as connection:
-            connection.execute(
-                update(tenant_calendars)
-                .where(
-                    tenant_calendars.c.tenant_id == tenant.tenant_id,
-                    tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
+    def _upsert(self, tenant: Tenant, calendar: TenantCalendar) -> ApplicationCalendar:
+        """Create the calendar upstream or find it there, and keep its sub from the first time on."""
+        upstream = self._cronofy.upsert_application_calendar(calendar.upstream_id)
+        if calendar.sub is None:
+            # The upsert is idempotent: concurrent first uses store the same sub.
+            with self._writer.begin() as connection:
+                connection.execute(
+                    update(tenant_calendars)
+                    .where(
+                        tenant_calendars.c.tenant_id == tenant.tenant_id,
+                        tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
+                    )
+                    .values(sub=upstream.sub)
                 )
-                .values(sub=sub)
-            )
-        return sub
+        return upstream
 
     def _find(self, tenant: Tenant, ids: Sequence[str] | None) -> list[TenantCalendar]:
-        columns = tenant_calendars.c
-        query = (
-            select(columns.application_calendar_id, columns.upstream_id, columns.sub)
-            .where(columns.tenant_id == tenant.tenant_id)
-            .order_by(columns.application_calendar_id)
-        )
+        query = _CALENDARS.where(tenant_calendars.c.tenant_id == tenant.tenant_id)
         if ids is not None:
-            query = query.where(columns.application_calendar_id.in_(ids))
+            query = query.where(tenant_calendars.c.application_calendar_id.in_(ids))
         with self._reader.connect() as connection:
             return [TenantCalendar(*row) for row in connection.execute(query)]
 

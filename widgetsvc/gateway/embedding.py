@@ -10,7 +10,6 @@ from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
     PermissionNotAllowed,
-    TenantSuspended,
     UnknownKey,
     UnknownTenant,
     UnknownWidget,
@@ -18,6 +17,7 @@ from widgetsvc.errors import (
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.options import element_options
+from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.tenants import Access, Tenant, TenantDirectory
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
@@ -84,8 +84,7 @@ class EmbedDesk:
         """Give the page a token for what it wants. Raises a ServiceError that says why not."""
         tenant = self._tenant(wanted)
         origin = self.allowed_origin(tenant, origin_header)
-        if tenant.suspended:
-            raise TenantSuspended(f"{tenant.name} is suspended. Its operator can say why.")
+        tenant.check_active()
         assertion = self._assertion(tenant, wanted)
         if wanted.widget is not None:
             raise UnknownWidget(f"{tenant.name} has no widget of this id.")
@@ -110,7 +109,7 @@ class EmbedDesk:
         # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
         if origin is not None and (origin == self._service.origin or tenant.origins.match(origin)):
             return origin
-        decision = tenant.origins.explain(header)
+        decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
         raise OriginNotAllowed(detail, origin=decision.origin, nearest_rule=decision.rule)
 
@@ -154,10 +153,9 @@ class EmbedDesk:
         return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
 
     def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
-        options: dict[str, Any] = element_options(
+        return element_options(
             element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
         )
-        return options
 
 
 def _names(permissions: Sequence[Permission]) -> str:

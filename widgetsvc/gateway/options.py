@@ -19,7 +19,7 @@ _SATURDAY = 5
 
 def element_options(
     element: Element | None, subs: Sequence[str], *, api_url: str, tzid: str, now: float
-) -> Any:
+) -> dict[str, Any]:
     """Options for an Element, or for a frontend that drives the Elements itself (`element` None).
 
     `now` is in Unix seconds. Without a widget that says otherwise a slot lasts half an hour, in office hours

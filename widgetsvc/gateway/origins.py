@@ -11,32 +11,37 @@ for another address opens the token endpoint only.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from functools import cache, lru_cache
-from importlib import resources
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, Self
 from unicodedata import category
 
 import idna
-from publicsuffixlist import PublicSuffixList
 
 from widgetsvc.errors import InvalidOriginRule
+from widgetsvc.gateway.hosts import (
+    MAX_HOST,
+    hosts_strangers,
+    is_address,
+    is_below,
+    is_ipv4,
+    is_numeric,
+    is_public_suffix,
+    is_serialised_host,
+    parents,
+    serialise_ipv6,
+)
 
-__all__ = ["Origin", "OriginDecision", "OriginRule", "OriginRules", "candidate_rules"]
+__all__ = ["Origin", "OriginRule", "OriginRules", "candidate_rules", "port_suffix", "printable"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_PORT = 65_535
-_MAX_HOST = 253  # RFC 1035, without the final dot
 _MAX_TEXT = 300  # scheme, host and port are 8 + 253 + 6 characters at most
 _MAX_ECHO = 256
 
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?")
 _RULE = re.compile(r"(https?)://(.*)", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_IPV6 = re.compile(r"\[([0-9a-f:.]+)\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,12 @@ class Origin:
             return None
         scheme, host, digits = found.groups()
         port = int(digits) if digits else None
-        if port == _DEFAULT_PORTS[scheme] or (port or 0) > _MAX_PORT or not _is_serialised_host(host):
+        if port == _DEFAULT_PORTS[scheme] or (port or 0) > _MAX_PORT or not is_serialised_host(host):
             return None
         return cls(scheme, host, port)
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}{_port_suffix(self.port)}"
+        return f"{self.scheme}://{self.host}{port_suffix(self.port)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,8 @@ class OriginRule:
         try:
             return _read_rule(text)
         except _Fault as fault:
-            message = f'"{_printable(text)}" is not an origin rule: {fault.problem}. {fault.instead}'
-            raise InvalidOriginRule(message) from fault
+            message = f'"{printable(text)}" is not an origin rule: {fault.problem}. {fault.instead}'
+            raise InvalidOriginRule(message, problem=fault.problem) from fault
 
     def matches(self, origin: Origin) -> bool:
         """Say whether the rule allows the origin."""
@@ -102,25 +107,10 @@ class OriginRule:
 
     def covers_host(self, host: str) -> bool:
         """Say whether the host would match, whatever the scheme and port."""
-        return _is_below(host, self.host) if self.subdomains else host == self.host
+        return is_below(host, self.host) if self.subdomains else host == self.host
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{'*.' if self.subdomains else ''}{self.host}{_port_suffix(self.port)}"
-
-
-@dataclass(frozen=True, slots=True)
-class OriginDecision:
-    """Whether an `Origin` header is let in, and why, in sentences that a developer can act on.
-
-    `rule` is the rule that decided, or, when denied, the one that came nearest. `origin` is None for a header
-    that is none; the reason then quotes it, escaped and cut.
-    """
-
-    allowed: bool
-    origin: str | None
-    rule: str | None
-    reason: str
-    suggestion: str | None
+        return f"{self.scheme}://{'*.' if self.subdomains else ''}{self.host}{port_suffix(self.port)}"
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +120,7 @@ def candidate_rules(origin: Origin) -> tuple[str, ...]:
     A store answers "who allows this origin?" with these in one indexed `IN (…)`. Only what `OriginRule.parse`
     accepts is among them, so that a `https://*.com` that got into a store by other means matches nothing.
     """
-    ports = (_port_suffix(origin.port), ":*")
+    ports = (port_suffix(origin.port), ":*")
     hosts = _candidate_hosts(origin.host)
     return tuple(f"{origin.scheme}://{host}{port}" for host in hosts for port in ports)
 
@@ -179,109 +169,20 @@ class OriginRules:
         """Return the value of `frame-ancestors` (CSP Level 3, section 6.4.2): `'none'` without rules."""
         return " ".join(map(str, self.rules)) or "'none'"
 
-    def explain(self, header: str | None) -> OriginDecision:
-        """Decide on an `Origin` header as received, and say why and what would have to change."""
-        origin = Origin.parse(header)
-        if origin is None:
-            return _explain_no_origin(header)
-        rule = self.match(origin)
-        if rule is None:
-            return _explain_denied(origin, self.rules)
-        return OriginDecision(
-            allowed=True,
-            origin=str(origin),
-            rule=str(rule),
-            reason=f"{origin} is allowed by the rule {rule}.",
-            suggestion=None,
-        )
+
+# Ports and text
 
 
-# Hosts, ports and text
-
-
-def _port_suffix(port: int | str | None) -> str:
+def port_suffix(port: int | str | None) -> str:
+    """Return what stands behind the host in an origin or a rule."""
     return "" if port is None else f":{port}"
 
 
-def _is_below(host: str, domain: str) -> bool:
-    return host.endswith(f".{domain}")
-
-
-def _parents(domain: str) -> list[str]:
-    labels = domain.split(".")
-    return [".".join(labels[i:]) for i in range(1, len(labels))]
-
-
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what logs and terminals might act on, bidirectional controls included, and bound the length."""
     cut = text[: _MAX_ECHO + 1]
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
     return safe if len(safe) <= _MAX_ECHO else f"{safe[: _MAX_ECHO - 1]}…"
-
-
-def _is_serialised_host(host: str) -> bool:
-    if host.startswith("["):
-        return _serialise_ipv6(host) == host
-    if _is_numeric(host):
-        return _is_ipv4(host)
-    return len(host) <= _MAX_HOST and all(0 < len(label) <= 63 for label in host.split("."))
-
-
-def _is_address(host: str) -> bool:
-    return host.startswith("[") or _is_numeric(host)
-
-
-def _is_numeric(host: str) -> bool:
-    """Say whether browsers take the host for an IPv4 address (URL standard, "ends in a number checker")."""
-    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
-
-
-def _is_ipv4(host: str) -> bool:
-    try:
-        return str(IPv4Address(host)) == host
-    except AddressValueError:
-        return False
-
-
-def _serialise_ipv6(host: str) -> str | None:
-    """Return the bracketed address as browsers write it (URL standard, "IPv6 serializer"), if it is one."""
-    found = _IPV6.fullmatch(host)
-    if found is None:
-        return None
-    try:
-        address = IPv6Address(found[1])
-    except AddressValueError:
-        return None
-    mapped = address.ipv4_mapped
-    if mapped is None:
-        return f"[{address}]"
-    # Newer Pythons write [::ffff:127.0.0.1] here; browsers keep to hexadecimal.
-    high, low = divmod(int(mapped), 0x10000)
-    return f"[::ffff:{high:x}:{low:x}]"
-
-
-# Public suffixes
-
-
-@cache
-def _public_suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-@cache
-def _hosting_domains() -> frozenset[str]:
-    """Return the domains that have public suffixes further below, such as amazonaws.com.
-
-    Most are no public suffixes themselves, yet a wildcard on one would take in the sites of strangers.
-    """
-    file = resources.files("publicsuffixlist") / "public_suffix_list.dat"
-    lines = (line for line in file.read_text("utf-8").splitlines() if line and not line.startswith("//"))
-    suffixes = (line.split()[0].lstrip("!*.") for line in lines)
-    return frozenset(parent for suffix in suffixes for parent in _parents(suffix))
-
-
-def _registrable_domain(host: str) -> str | None:
-    return None if _is_address(host) else _public_suffixes().privatesuffix(host)
 
 
 # Reading a rule
@@ -329,10 +230,10 @@ def _split_scheme(text: str) -> tuple[str, str]:
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     if authority != rest:
         problem = "it holds a path, query or fragment"
-        raise _Fault(problem, f"Write {scheme}://{_printable(authority)} alone.")
+        raise _Fault(problem, f"Write {scheme}://{printable(authority)} alone.")
     if "@" in authority:
         problem = "it holds a user name"
-        raise _Fault(problem, f"Write {scheme}://{_printable(authority.rpartition('@')[2])} alone.")
+        raise _Fault(problem, f"Write {scheme}://{printable(authority.rpartition('@')[2])} alone.")
     return scheme, authority
 
 
@@ -365,14 +266,14 @@ def _rule_host(text: str) -> str:
     if "[" in text or "]" in text:
         return _rule_ipv6(text)
     host = _rule_domain(text)
-    if _is_numeric(host) and not _is_ipv4(host):
+    if is_numeric(host) and not is_ipv4(host):
         problem = "its host ends in a number, but is no IPv4 address"
         raise _Fault(problem, "Write an address as browsers do: http://127.0.0.1:3000.")
     return host
 
 
 def _rule_ipv6(text: str) -> str:
-    host = _serialise_ipv6(text)
+    host = serialise_ipv6(text)
     if host is None:
         raise _Fault("its host is no IPv6 address", "Write one such as http://[::1]:8080.")
     return host
@@ -386,8 +287,8 @@ def _rule_domain(text: str) -> str:
         at = "" if error.codepoint is None else f" (U+{error.codepoint:04X})"
         instead = "Write it as a browser's address bar shows it, with letters, digits, dots and hyphens."
         raise _Fault(f"its host is not a valid domain name{at}", instead) from error
-    if len(host) > _MAX_HOST:
-        raise _Fault(f"its host is longer than {_MAX_HOST} characters", "Check the host.")
+    if len(host) > MAX_HOST:
+        raise _Fault(f"its host is longer than {MAX_HOST} characters", "Check the host.")
     return host
 
 
@@ -406,18 +307,20 @@ def _rule_label(label: str) -> str:
 
 def _wildcard_domain(text: str) -> str:
     domain = _rule_host(text)
-    if _is_address(domain) or domain == "localhost":
+    if is_address(domain) or domain == "localhost":
         problem = "its host has no sub-domains"
         raise _Fault(problem, f"Write http://{domain}, or http://{domain}:* for every port.")
-    if _public_suffixes().is_public(domain):
+    if is_public_suffix(domain):
         problem = "it would allow the sites of strangers, because anybody can have a domain there"
         raise _Fault(problem, f"Write it with a domain of your own: https://*.your-name.{domain}.")
-    if domain in _hosting_domains():
+    if hosts_strangers(domain):
         problem = "it would allow the sites of strangers, because anybody can have one further below"
         raise _Fault(problem, f"Write the hosts that you trust, such as https://your-name.{domain}.")
     return domain
 
 
+# Every request reads its tenant's rules from the store, and reading one costs more than fetching it.
+@lru_cache(maxsize=4_096)
 def _stored_rule(text: str) -> OriginRule | None:
     try:
         rule = _read_rule(text)
@@ -432,8 +335,8 @@ def _stored_rule(text: str) -> OriginRule | None:
 def _candidate_hosts(host: str) -> Iterator[str]:
     if _is_canonical(host, _rule_host):
         yield host
-    if not _is_address(host):
-        yield from (f"*.{parent}" for parent in _parents(host) if _is_canonical(parent, _wildcard_domain))
+    if not is_address(host):
+        yield from (f"*.{parent}" for parent in parents(host) if _is_canonical(parent, _wildcard_domain))
 
 
 def _is_canonical(text: str, normalise: Callable[[str], str]) -> bool:
@@ -441,113 +344,3 @@ def _is_canonical(text: str, normalise: Callable[[str], str]) -> bool:
         return normalise(text) == text
     except _Fault:
         return False
-
-
-# Explaining
-
-
-class _Miss(IntEnum):
-    """How a rule misses an origin, the nearest miss first."""
-
-    PORT = 1
-    """Scheme and host match."""
-    SCHEME = 2
-    """The host matches."""
-    APEX = 3
-    """The rule is for every sub-domain of the host, but not for the host."""
-    SUBDOMAIN = 4
-    """The rule is for a host further up, and for that alone."""
-    SITE = 5
-    """Only the registrable domain is the same."""
-
-
-_REASONS = {
-    _Miss.PORT: "the rule {rule} does not match the port",
-    _Miss.SCHEME: "the rule {rule} is for {rule.scheme} pages, not for {origin.scheme} pages",
-    _Miss.APEX: "the rule {rule} is for the sub-domains of {rule.host}, not for {rule.host} itself",
-    _Miss.SUBDOMAIN: "the rule {rule} is for {rule.host} alone, not for its sub-domains",
-    _Miss.SITE: "the nearest rule, {rule}, is for another part of the same domain",
-}
-
-
-def _miss(rule: OriginRule, origin: Origin) -> _Miss | None:
-    if rule.covers_host(origin.host):
-        return _Miss.PORT if rule.scheme == origin.scheme else _Miss.SCHEME
-    if rule.host == origin.host:
-        return _Miss.APEX
-    if not rule.subdomains and _is_below(origin.host, rule.host):
-        return _Miss.SUBDOMAIN
-    site = _registrable_domain(origin.host)
-    return _Miss.SITE if site and site == _registrable_domain(rule.host) else None
-
-
-def _distance(miss: _Miss, rule: OriginRule, origin: Origin) -> tuple[int, bool, bool]:
-    return miss, rule.scheme != origin.scheme, rule.port not in ("*", origin.port)
-
-
-def _explain_denied(origin: Origin, rules: tuple[OriginRule, ...]) -> OriginDecision:
-    misses = [(miss, rule) for rule in rules if (miss := _miss(rule, origin))]
-    if misses:
-        miss, rule = min(misses, key=lambda near: _distance(near[0], near[1], origin))
-        why, suggestion = _REASONS[miss].format(rule=rule, origin=origin), _suggestion(origin, miss, rule)
-    else:
-        why = f"no rule is for {origin.host}" if rules else "there are no rules yet, so nothing is allowed"
-        suggestion = _plain_suggestion(origin)
-    return OriginDecision(
-        allowed=False,
-        origin=str(origin),
-        rule=str(rule) if misses else None,
-        reason=f"{origin} is not allowed: {why}.",
-        suggestion=suggestion,
-    )
-
-
-def _plain_suggestion(origin: Origin) -> str:
-    candidates = candidate_rules(origin)
-    if not candidates:
-        return "Serve the page from a host that is named with letters, digits and inner hyphens only."
-    return f"Add {candidates[0]}."
-
-
-def _suggestion(origin: Origin, miss: _Miss, rule: OriginRule) -> str:
-    plain = _plain_suggestion(origin).removesuffix(".")
-    if miss is _Miss.PORT:
-        return f"{plain}, or {replace(rule, port='*')} for every port."
-    if miss is _Miss.SCHEME and origin.scheme == "http":
-        return f"{plain}, or, better, serve the page over https."
-    domain = {_Miss.SUBDOMAIN: rule.host, _Miss.SITE: _registrable_domain(origin.host)}.get(miss)
-    wider = f"{origin.scheme}://*.{domain}{_port_suffix(origin.port)}"
-    if wider in candidate_rules(origin)[1:]:
-        return f"{plain}, or {wider} for every sub-domain of {domain}."
-    return f"{plain}."
-
-
-def _explain_no_origin(header: str | None) -> OriginDecision:
-    if header is None:
-        reason = (
-            "The request has no Origin header. Browsers send one with every cross-origin fetch and every "
-            "POST; curl, servers and plain navigation do not."
-        )
-        suggestion = "Call from a page in a browser or, to try it out, send its origin as Origin header."
-    elif header == "null":
-        reason = (
-            "The origin is null: the page is in a sandboxed iframe without allow-same-origin, was opened as "
-            "a file:// or data: URL, or the request was redirected. Any page can be made to send null, so "
-            "that no rule allows it."
-        )
-        suggestion = "Serve the page over https; if its iframe is sandboxed, add allow-same-origin there."
-    else:
-        reason, suggestion = _explain_malformed(header)
-    return OriginDecision(allowed=False, origin=None, rule=None, reason=reason, suggestion=suggestion)
-
-
-def _explain_malformed(header: str) -> tuple[str, str]:
-    shown = f'"{_printable(header)}" is not an origin as browsers send it'
-    try:
-        rule = _read_rule(header)
-    except _Fault as fault:
-        example = "https://jobs.example.com or https://jobs.example.com:8443"
-        return f"{shown}: {fault.problem}.", f"Send scheme, host and any unusual port: {example}."
-    if rule.subdomains or rule.port == "*":
-        return f"{shown}: it is a rule.", "Send the origin of one page, such as https://jobs.example.com."
-    return f"{shown}: it is not in canonical form.", f"Send {rule}, as browsers do by themselves."

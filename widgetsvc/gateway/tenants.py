@@ -8,21 +8,28 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from zoneinfo import available_timezones
 
 from cryptography.fernet import Fernet
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
-from widgetsvc.errors import AlreadyExists, InvalidName, UnknownKey, UnknownTenant
+from widgetsvc.errors import AlreadyExists, InvalidName, TenantSuspended, UnknownKey, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.assertions import SigningAlgorithm, SigningKey, generate_signing_key
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
 from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
+from widgetsvc.timezones import is_zone
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME = 255
+_TENANTS_AND_RULES = (
+    select(schema.tenants, schema.origin_rules.c.rule)
+    .join_from(schema.tenants, schema.origin_rules, isouter=True)
+    .order_by(schema.tenants.c.slug, schema.origin_rules.c.position)
+)
+
+_AnyRow = Row[*tuple[Any, ...]]
 
 
 class Access(StrEnum):
@@ -54,6 +61,11 @@ class Tenant:
     suspended: bool
     publishable_key: str
     origins: OriginRules
+
+    def check_active(self) -> None:
+        """Raise TenantSuspended if the operator has suspended the tenant."""
+        if self.suspended:
+            raise TenantSuspended(f"{self.name} is suspended. Its operator can say why.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +153,12 @@ class TenantDirectory:
 
     def all(self) -> list[Tenant]:
         """Every tenant, in order of slug."""
-        return self._find(None)
+        return self._find()
 
-    def _find(self, condition: Any) -> list[Tenant]:
-        tenants, rules = schema.tenants, schema.origin_rules
-        query = (
-            select(tenants, rules.c.rule)
-            .join_from(tenants, rules, isouter=True)
-            .order_by(tenants.c.slug, rules.c.position)
-        )
-        if condition is not None:
-            query = query.where(condition)
-        by_id: dict[int, list[Row[*tuple[Any, ...]]]] = {}
+    def _find(self, *conditions: ColumnElement[bool]) -> list[Tenant]:
+        by_id: dict[int, list[_AnyRow]] = {}
         with self._reader.connect() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(_TENANTS_AND_RULES.where(*conditions)):
                 by_id.setdefault(row.tenant_id, []).append(row)
         return [_tenant(rows) for rows in by_id.values()]
 
@@ -188,13 +192,13 @@ def _check_names(slug: str, name: str, policy: Policy) -> None:
         )
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise InvalidName(f"The name must be 1 to {_MAX_NAME} printable characters.")
-    if policy.tzid not in available_timezones():
+    if not is_zone(policy.tzid):
         raise InvalidName(f"{policy.tzid!r} is no time zone; use an IANA name such as Europe/London.")
     if not policy.permissions <= EMBEDDABLE_PERMISSIONS:
         raise InvalidName(f"Permissions that can be embedded: {', '.join(sorted(EMBEDDABLE_PERMISSIONS))}.")
 
 
-def _tenant(rows: Sequence[Row[*tuple[Any, ...]]]) -> Tenant:
+def _tenant(rows: Sequence[_AnyRow]) -> Tenant:
     first = rows[0]
     texts: Iterable[str] = (row.rule for row in rows if row.rule is not None)
     return Tenant(

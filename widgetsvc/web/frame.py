@@ -6,15 +6,15 @@ service's own origin.
 """
 
 import re
-from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest, TenantSuspended
+from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
 from widgetsvc.gateway.tenants import Access
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
+from widgetsvc.timezones import is_zone
 from widgetsvc.web.headers import frame_policy, new_nonce
 
 blueprint = Blueprint("frame", __name__)
@@ -35,8 +35,7 @@ def frame(element: str) -> Response:
     key, calendars = _query(kind)
     services = current_services()
     tenant = services.tenants.by_publishable_key(key)
-    if tenant.suspended:
-        raise TenantSuspended(f"{tenant.name} is suspended. Its operator can say why.")
+    tenant.check_active()
     if tenant.policy.access is Access.SIGNED:
         raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
     services.calendars.check(tenant, calendars)
@@ -94,7 +93,7 @@ def _option_faults() -> list[Fault]:
     """Faults of what is handed on to the tag; browsers withhold the nonce from a tag with `<script` in it."""
     faults = []
     tzid, locale, options = (request.args.get(name) for name in ("tzid", "locale", "options"))
-    if tzid and tzid not in available_timezones():
+    if tzid and not is_zone(tzid):
         faults.append(Fault("tzid", "is no IANA time zone such as Europe/London"))
     if locale and not _LOCALE.fullmatch(locale):
         faults.append(Fault("locale", "is no language tag such as en-GB"))

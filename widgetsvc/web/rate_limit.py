@@ -13,27 +13,26 @@ from limits.strategies import MovingWindowRateLimiter
 
 from widgetsvc.errors import RateLimited
 
-_TOKENS_PER_MINUTE = RateLimitItemPerMinute(1_200)
+TOKENS_PER_MINUTE = 1_200
 
 
 class RateLimit:
     """A limit on `/embed/token`."""
 
-    def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled
+    def __init__(self, tokens_per_minute: int = TOKENS_PER_MINUTE) -> None:
+        self._limit = RateLimitItemPerMinute(tokens_per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def install(self, app: Flask) -> None:
         """Check the limit before each request."""
-        if self._enabled:
-            app.before_request(self._check)
+        app.before_request(self._check)
 
     def _check(self) -> None:
         if request.method != "POST" or request.path != "/embed/token":
             return
         client = request.remote_addr or "unknown"
-        if not self._limiter.hit(_TOKENS_PER_MINUTE, client):
-            reset = self._limiter.get_window_stats(_TOKENS_PER_MINUTE, client).reset_time
+        if not self._limiter.hit(self._limit, client):
+            reset = self._limiter.get_window_stats(self._limit, client).reset_time
             wait = max(1, round(reset - time.time()))
             raise RateLimited(
                 f"Too many requests from this address; try again in {wait} s.", retry_after=wait

@@ -1,0 +1,173 @@
+"""A tenant's calendars: when each is created upstream, under which name, and whose it is."""
+
+import pytest
+
+from tests.gateway.conftest import Upstream
+from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar, UpstreamUnavailable
+from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
+from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+
+
+@pytest.fixture
+def acme(tenants: TenantDirectory) -> Tenant:
+    return tenants.create("acme", "Acme", []).tenant
+
+
+@pytest.fixture
+def other(tenants: TenantDirectory) -> Tenant:
+    return tenants.create("other", "Other", []).tenant
+
+
+def test_a_calendar_is_created_upstream_at_its_first_use_and_once(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    assert upstream.upserts == []
+    assert calendars.all_of(acme) == [TenantCalendar("store-42", "acme:store-42", None)]
+
+    resolved = [calendars.subs(acme, ["store-42"]) for _ in range(3)]
+
+    assert resolved == [("apc_acme_store-42",)] * 3
+    assert upstream.upserts == ["acme:store-42"]
+    assert calendars.all_of(acme) == [TenantCalendar("store-42", "acme:store-42", "apc_acme_store-42")]
+
+
+def test_looking_whether_calendars_are_there_creates_none(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+
+    assert set(calendars.check(acme, ["store-42"])) == {"store-42"}
+    assert upstream.upserts == []
+
+
+def test_subs_come_in_the_order_asked_for(calendars: CalendarDirectory, acme: Tenant) -> None:
+    for name in ("a", "b", "c"):
+        calendars.add(acme, name)
+    calendars.subs(acme, ["b"])
+
+    assert calendars.subs(acme, ["c", "b", "a"]) == ("apc_acme_c", "apc_acme_b", "apc_acme_a")
+
+
+def test_one_unknown_calendar_creates_none_of_the_others(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+
+    with pytest.raises(UnknownCalendar, match="'nope', 'nor-this'"):
+        calendars.subs(acme, ["store-42", "nope", "nor-this"])
+    assert upstream.upserts == []
+
+
+def test_what_failed_upstream_is_tried_again(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    upstream.status = 503
+    with pytest.raises(UpstreamUnavailable):
+        calendars.subs(acme, ["store-42"])
+    assert calendars.all_of(acme)[0].sub is None
+
+    upstream.status = 200
+
+    assert calendars.subs(acme, ["store-42"]) == ("apc_acme_store-42",)
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_access_takes_one_upsert_and_counts_as_use(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant, used_before: bool
+) -> None:
+    calendars.add(acme, "store-42")
+    if used_before:
+        calendars.subs(acme, ["store-42"])
+        upstream.upserts.clear()
+
+    access = calendars.access(acme, "store-42")
+
+    assert (access.sub, access.calendar_id, access.access_token) == ("apc_acme_store-42", "cal_1", "access")
+    assert upstream.upserts == ["acme:store-42"]
+    assert calendars.all_of(acme)[0].sub == "apc_acme_store-42"
+
+
+def test_access_to_an_unknown_calendar_creates_nothing(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    with pytest.raises(UnknownCalendar, match="nope"):
+        calendars.access(acme, "nope")
+    assert upstream.upserts == []
+
+
+def test_a_calendar_with_a_name_of_its_own_upstream_is_mapped(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42", "theirs")
+
+    assert calendars.subs(acme, ["store-42"]) == ("apc_theirs",)
+    assert upstream.upserts == ["theirs"]
+
+
+@pytest.mark.parametrize("upstream_id", [None, "theirs"])
+def test_adding_again_changes_nothing(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant, upstream_id: str | None
+) -> None:
+    calendars.add(acme, "store-42", upstream_id)
+    calendars.subs(acme, ["store-42"])
+    before = calendars.all_of(acme)
+
+    calendars.add(acme, "store-42", upstream_id)
+
+    assert calendars.all_of(acme) == before
+
+
+def test_a_calendar_is_not_mapped_anew(calendars: CalendarDirectory, acme: Tenant) -> None:
+    calendars.add(acme, "store-42", "theirs")
+
+    with pytest.raises(AlreadyExists, match="theirs"):
+        calendars.add(acme, "store-42", "another")
+    with pytest.raises(AlreadyExists, match="theirs"):
+        calendars.add(acme, "store-42")
+    assert calendars.all_of(acme) == [TenantCalendar("store-42", "theirs", None)]
+
+
+def test_no_tenant_maps_the_calendar_of_another(
+    calendars: CalendarDirectory, acme: Tenant, other: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+
+    with pytest.raises(AlreadyExists, match="acme:store-42"):
+        calendars.add(other, "mine", "acme:store-42")
+    assert calendars.all_of(other) == []
+
+
+def test_the_same_id_at_two_tenants_is_two_calendars(
+    calendars: CalendarDirectory, acme: Tenant, other: Tenant
+) -> None:
+    for tenant in (acme, other):
+        calendars.add(tenant, "store-42")
+
+    assert calendars.subs(acme, ["store-42"]) != calendars.subs(other, ["store-42"])
+
+
+def test_no_tenant_uses_the_calendar_of_another(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant, other: Tenant
+) -> None:
+    calendars.add(other, "private")
+
+    with pytest.raises(UnknownCalendar):
+        calendars.subs(acme, ["private"])
+    assert upstream.upserts == []
+
+
+@pytest.mark.parametrize("name", ["", "x" * 181, "two words", "line\nbreak", "\x00", "tab\t"])
+def test_a_name_that_markup_cannot_hold_is_refused(
+    calendars: CalendarDirectory, acme: Tenant, name: str
+) -> None:
+    with pytest.raises(InvalidName):
+        calendars.add(acme, name)
+
+
+@pytest.mark.parametrize("name", ["x" * 180, "store/42", "Kasse-Süd", "..", "a:b"])
+def test_other_names_are_taken_as_they_are(calendars: CalendarDirectory, acme: Tenant, name: str) -> None:
+    calendars.add(acme, name)
+
+    assert [calendar.application_calendar_id for calendar in calendars.all_of(acme)] == [name]
