@@ -88,7 +88,7 @@ def days_from(instant: int, days: int, tz: ZoneInfo) -> date:
 
 def format_time(instant: int) -> str:
     """Write Unix seconds as `yyyy-MM-ddTHH:mm:ssZ`; the C# SDK reads no other form."""
-    # An availability answer has hundreds of these, and strftime takes three times as long.
+    # An availability answer has hundreds of these, and strftime takes twice as long.
     return datetime.fromtimestamp(instant, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
