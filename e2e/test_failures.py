@@ -125,6 +125,15 @@ def test_two_tags_and_one_in_the_head_share_a_bundle(
     assert len(loads) == 1
 
 
+def test_a_page_with_misleading_ids_still_gets_its_calendar(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    traps = "<a id=exports></a><a id=module></a><a id=WidgetSvc></a><form name=currentScript></form>"
+    page = visit.open(partner.origin + partner.put(traps + tenant.tag("agenda", calendar)))
+
+    expect(page.locator(".widgetsvc > div > .CronofyAgenda")).to_be_visible()
+
+
 def test_a_strict_policy_with_the_three_hashes_is_enough(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
 ) -> None:

@@ -148,8 +148,12 @@
 
   // The bundle
 
-  /** The bundle's own global; an element with id="exports" makes it attach itself there instead. */
-  const findElements = () => own(window, "CronofyElements") || own(window.exports, "CronofyElements");
+  /** The bundle's own global; elements with the ids "exports" and "module" make it attach itself there. */
+  function findElements() {
+    const { exports, module } = window;
+    const places = [own(window, "CronofyElements"), own(exports, "CronofyElements"), own(module, "exports")];
+    return places.find((place) => typeof place?.SlotPicker === "function");
+  }
 
   /** Resolves when a script that somebody else put into the page has had its chance. */
   function settled(script) {

@@ -36,10 +36,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for module in (embed, frame, token, pages, ops):
         app.register_blueprint(module.blueprint)
     headers.install(app)
+    headers.harden(app, services.service.public_url)
     error_handlers.install(app)
     # Flask documents wsgi_app as the place to wrap; it is declared as a method.
     if services.backend is not None:
         request_log.install(services.backend)
+        headers.harden(services.backend, services.service.public_url)
         app.wsgi_app = BackendDispatcher(app.wsgi_app, services.backend)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

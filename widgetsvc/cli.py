@@ -20,8 +20,25 @@ from widgetsvc.wiring import Operations, build_bundle, build_operations
 
 _INVALID_SETTINGS = 2
 _HTTP_PORT = 80
+_MAX_NAME = 255
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+class _Text(click.ParamType[str]):
+    """Text in valid Unicode; a terminal can pass anything."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("is not valid UTF-8", param, ctx)
+        return value
+
+
+TEXT = _Text()
 
 
 class _Commands(click.Group):
@@ -151,13 +168,15 @@ def application() -> None:
 
 
 @application.command("create")
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @as_json
 def app_create(name: str, *, as_json: bool) -> None:
     """Create an application; its secret is shown this once."""
     applications = _operations().applications
     if applications is None:
         raise click.ClickException("Cronofy's cloud keeps the applications: create one in its dashboard.")
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise click.ClickException(f"The name must be 1 to {_MAX_NAME} printable characters.")
     created = applications.create_application(name)
     document = {"client_id": created.client_id, "client_secret": created.client_secret}
     if as_json:
@@ -174,7 +193,7 @@ def tenant() -> None:
 
 def _tenant_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--name", required=True, help="The tenant's name, for people."),
+        click.option("--name", type=TEXT, required=True, help="The tenant's name, for people."),
         click.option(
             "--origin",
             "origins",
@@ -204,7 +223,7 @@ def _tenant_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @tenant.command("create")
-@click.argument("slug")
+@click.argument("slug", type=TEXT)
 @_tenant_options
 @as_json
 def tenant_create(  # noqa: PLR0913 - one parameter an option
@@ -281,9 +300,11 @@ def calendar() -> None:
 
 
 @calendar.command("add")
-@click.argument("tenant")
-@click.argument("application_calendar_id")
-@click.option("--upstream-id", help="Its id at Cronofy, where it exists there already.  [default: TENANT:ID]")
+@click.argument("tenant", type=TEXT)
+@click.argument("application_calendar_id", type=TEXT)
+@click.option(
+    "--upstream-id", type=TEXT, help="Its id at Cronofy, where it exists there already.  [default: TENANT:ID]"
+)
 @as_json
 def calendar_add(
     tenant: str, application_calendar_id: str, *, upstream_id: str | None, as_json: bool
@@ -300,7 +321,7 @@ def calendar_add(
 
 
 @calendar.command("list")
-@click.argument("tenant")
+@click.argument("tenant", type=TEXT)
 @as_json
 def calendar_list(tenant: str, *, as_json: bool) -> None:
     """List TENANT's calendars."""
@@ -327,8 +348,8 @@ def calendar_list(tenant: str, *, as_json: bool) -> None:
 
 
 @calendar.command("token")
-@click.argument("tenant")
-@click.argument("application_calendar_id")
+@click.argument("tenant", type=TEXT)
+@click.argument("application_calendar_id", type=TEXT)
 @as_json
 def calendar_token(tenant: str, application_calendar_id: str, *, as_json: bool) -> None:
     """Show what a Cronofy SDK needs to write events into a calendar: an access token and a calendar id."""

@@ -36,8 +36,8 @@ def _base_url(text: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    if not text.startswith("sqlite:///"):
-        raise ValueError("must begin with sqlite:///, the only database this version runs on")
+    if not text.startswith("sqlite:///") or text in {"sqlite:///", "sqlite:///:memory:"}:
+        raise ValueError("must be sqlite:/// and the path of a file, the only database this version runs on")
     return text
 
 

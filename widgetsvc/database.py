@@ -17,8 +17,10 @@ _BUSY_TIMEOUT_MS = 5_000
 def connect(url: str) -> Engine:
     """Return an engine for a SQLAlchemy URL; creates the folder of a SQLite file."""
     parsed = make_url(url)
-    engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
-    if parsed.get_backend_name() == "sqlite":
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    # Without parameters: they are people's appointments, and errors end up in logs.
+    engine = create_engine(parsed, pool_pre_ping=not is_sqlite, hide_parameters=True)
+    if is_sqlite:
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _prepare_sqlite)

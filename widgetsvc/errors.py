@@ -7,7 +7,7 @@ ServiceError
 ├── OriginNotAllowed · AssertionRequired · PermissionNotAllowed · TenantSuspended
 ├── UnknownTenant · UnknownCalendar · UnknownWidget · CalendarRevoked
 ├── AlreadyExists · InvalidOriginRule · InvalidName     an operator's input
-├── RateLimited
+├── RateLimited · StorageUnavailable
 └── UpstreamError
     ├── UpstreamRejected        Cronofy understood and said no
     └── UpstreamUnavailable     Cronofy could not be asked, or its answer not be used
@@ -176,6 +176,14 @@ class InvalidName(ServiceError):
 
     code = "invalid_name"
     title = "Invalid name"
+
+
+class StorageUnavailable(ServiceError):
+    """The database is locked, full or gone; worth retrying, and nothing was written."""
+
+    code = "storage_unavailable"
+    title = "Storage unavailable"
+    retry_after = 5
 
 
 class RateLimited(ServiceError):

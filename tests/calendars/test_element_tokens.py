@@ -1,5 +1,7 @@
 """Element tokens: minting them, and the calls that browsers make with `?et=`."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -55,6 +57,7 @@ def test_a_url_is_cut_to_its_origin(api: Api, calendar: Calendar) -> None:
         ({"origin": "null"}, "origin", "errors.invalid"),
         ({"origin": "https://a.test, https://b.test"}, "origin", "errors.invalid"),
         ({"origin": "https://a.test:99999"}, "origin", "errors.invalid"),
+        ({"origin": f"http://{'a' * 300}.com"}, "origin", "errors.too_long"),
         ({"subs": ["apc_unknown"]}, "subs[0]", "errors.not_recognized"),
         ({"subs": [None]}, "subs[0]", "errors.invalid"),
         ({"version": "2"}, "version", "errors.invalid"),
@@ -189,7 +192,18 @@ def test_an_expired_token_is_401_and_the_page_can_read_that(
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 10_000, "é", "\x00"])
+def header_of(crit: object) -> str:
+    header = json.dumps({"alg": "HS256", "crit": crit}).encode()
+    return base64.urlsafe_b64encode(header).decode().rstrip("=") + ".e30.eA"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 10_000, "é", "\x00"),
+        *map(header_of, (1, None, [1], [[]], "x", ["exp"])),
+    ],
+)
 def test_a_token_of_nobody_is_401_and_the_page_can_read_that(api: Api, token: str) -> None:
     response = api.http.get("/v1/events", query_string={"et": token}, headers={"Origin": PAGE})
 

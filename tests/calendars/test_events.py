@@ -1,7 +1,11 @@
 """Events and free/busy."""
 
+import base64
+import json
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine
 
 from tests.calendars.conftest import Api, Calendar
 from tests.clocks import FakeClock
@@ -289,6 +293,88 @@ def test_zero_results_are_one_page(calendar: Calendar) -> None:
 @pytest.mark.parametrize("link", ["x", "W10", "e30", "WzEsMiwzLDRd", "%00", "a" * 5_000, "W3t9LDEsMV0"])
 def test_a_page_link_that_was_never_given_out_is_not_found(calendar: Calendar, link: str) -> None:
     assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("number", "start", "uid"),
+    [
+        (2, 2**63, "evt_" + "0" * 24),
+        (2, -(10**30), "evt_" + "0" * 24),
+        (-5, 0, "evt_" + "0" * 24),
+        (10**30, 0, "evt_" + "0" * 24),
+        (True, 0, "evt_" + "0" * 24),
+        (2, 0, "\ud800"),
+        (2, 0, "e"),
+    ],
+)
+def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, start: int, uid: str) -> None:
+    payload = [{"tzid": ["UTC"], "include_managed": ["true"]}, number, start, uid]
+    link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+    assert calendar.get(f"/v1/free_busy/pages/{link}").status_code == 404
+
+
+def test_a_page_link_stays_short_whatever_was_asked(calendar: Calendar) -> None:
+    for n in range(api_events.EVENTS_PER_PAGE + 1):
+        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    ids = [calendar.calendar_id, *(f"cal_other_{n}" for n in range(150))]
+    query = {"tzid": "Etc/UTC", "include_managed": "true", "calendar_ids[]": ids, "wat": "x" * 5_000}
+
+    link = calendar.get("/v1/events", **query).json["pages"]["next_page"]
+
+    assert len(link) < 500
+    assert len(calendar.get(link[link.index("/v1/") :]).json["events"]) == 1
+
+
+def test_an_event_can_be_named_by_its_uid(calendar: Calendar) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+    uid = only_event(calendar)["event_uid"]
+    by_uid = {name: value for name, value in SEED_EVENT.items() if name != "event_id"} | {"event_uid": uid}
+
+    assert calendar.post(calendar.events_path, by_uid | {"summary": "Renamed"}).status_code == 202
+    assert only_event(calendar)["summary"] == "Renamed"
+    unknown = by_uid | {"event_uid": "evt_unknown"}
+    assert calendar.post(calendar.events_path, unknown).status_code == 404
+    calendar.api.http.delete(calendar.events_path, headers=calendar.headers, json={"event_uid": uid})
+    assert calendar.event_ids() == []
+
+
+def test_conferencing_is_what_was_made_explicit(calendar: Calendar) -> None:
+    times = ("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    explicit = {"profile_id": "explicit", "provider_description": "Ours", "join_url": "https://x.test/1"}
+    calendar.write("a", *times, conferencing=explicit)
+    assert only_event(calendar)["conferencing"] == {"provider_name": "Ours", "join_url": "https://x.test/1"}
+
+    calendar.write("a", *times)
+    assert "conferencing" in only_event(calendar)
+    calendar.write("a", *times, conferencing={"profile_id": "none"})
+    assert "conferencing" not in only_event(calendar)
+
+
+def test_a_locked_database_is_503_and_nothing_is_written(calendar: Calendar, engine: Engine) -> None:
+    other = create_engine(engine.url)
+    with other.connect() as connection:
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        response = calendar.post(calendar.events_path, SEED_EVENT)
+        connection.exec_driver_sql("ROLLBACK")
+    other.dispose()
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert calendar.event_ids() == []
+
+
+def test_event_texts_stay_out_of_logged_database_errors(
+    calendar: Calendar, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+
+    assert calendar.post(calendar.events_path, SEED_EVENT).status_code == 500
+    assert "IntegrityError" in caplog.text
+    assert "Board meeting" not in caplog.text
 
 
 def test_a_page_link_shows_only_the_readers_own_events(

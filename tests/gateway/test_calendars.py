@@ -119,14 +119,34 @@ def test_adding_again_changes_nothing(
     assert calendars.all_of(acme) == before
 
 
-def test_a_calendar_is_not_mapped_anew(calendars: CalendarDirectory, acme: Tenant) -> None:
+def test_a_mapping_that_was_never_used_can_be_corrected(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42", "tehirs")
     calendars.add(acme, "store-42", "theirs")
+
+    assert calendars.subs(acme, ["store-42"]) == ("apc_theirs",)
+    assert upstream.upserts == ["theirs"]
+
+
+@pytest.mark.parametrize("upstream_id", ["", " ", "x" * 256, "a\nb"])
+def test_an_upstream_id_that_nobody_can_have_is_refused(
+    calendars: CalendarDirectory, acme: Tenant, upstream_id: str
+) -> None:
+    with pytest.raises(InvalidName, match="printable"):
+        calendars.add(acme, "store-42", upstream_id)
+    assert calendars.all_of(acme) == []
+
+
+def test_a_calendar_in_use_is_not_mapped_anew(calendars: CalendarDirectory, acme: Tenant) -> None:
+    calendars.add(acme, "store-42", "theirs")
+    calendars.subs(acme, ["store-42"])
 
     with pytest.raises(AlreadyExists, match="theirs"):
         calendars.add(acme, "store-42", "another")
     with pytest.raises(AlreadyExists, match="theirs"):
         calendars.add(acme, "store-42")
-    assert calendars.all_of(acme) == [TenantCalendar("store-42", "theirs", None)]
+    assert calendars.all_of(acme) == [TenantCalendar("store-42", "theirs", "apc_theirs")]
 
 
 def test_no_tenant_maps_the_calendar_of_another(

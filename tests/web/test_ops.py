@@ -40,7 +40,10 @@ def test_readiness_names_a_database_that_does_not_answer(settings: Settings, ser
     assert response.json["failing"] == {"database": "OperationalError"}
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/embed.js", "/nowhere", "/frame/agenda", "/embed/token"])
+@pytest.mark.parametrize(
+    "path",
+    ["/healthz", "/embed.js", "/nowhere", "/frame/agenda", "/embed/token", "/v1/events", "/v1/nowhere"],
+)
 def test_every_answer_is_hardened(http: FlaskClient, path: str) -> None:
     headers = http.get(path).headers
 

@@ -69,7 +69,8 @@ class ElementTokens:
             return None
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
-        except (JoseError, ValueError, RecursionError):
+        # A header member of the wrong type makes joserfc raise TypeError.
+        except (JoseError, ValueError, TypeError, RecursionError):
             return None
         return ElementTokenClaims(
             application_id=claims["app"],

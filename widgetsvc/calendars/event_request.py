@@ -85,12 +85,28 @@ def _no_recurrence(_value: object) -> None:
     raise fault("errors.not_supported", "recurring events are not supported; write each occurrence")
 
 
-class EventRequest(Request):
+class EventReference(Request):
+    """`DELETE /v1/calendars/{calendar_id}/events`: an event by the application's id or by its uid.
+
+    With a uid alone, `event_id` repeats it, so that one of the two is always required under one name.
+    """
+
+    event_id: Annotated[Name, StringConstraints(max_length=512)]
+    event_uid: Annotated[Text, StringConstraints(max_length=64)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either_will_do(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("event_id") is None and data.get("event_uid") is not None:
+            return data | {"event_id": data["event_uid"]}
+        return data
+
+
+class EventRequest(EventReference):
     """`POST /v1/calendars/{calendar_id}/events`."""
 
     nullable: ClassVar[frozenset[str]] = frozenset({"url", "conferencing"})
 
-    event_id: Annotated[Name, StringConstraints(max_length=512)]
     summary: Annotated[Text, StringConstraints(max_length=1024)]
     description: Annotated[Text, StringConstraints(max_length=4096)] = ""
     tzid: TzId | None = None
@@ -156,16 +172,21 @@ class EventRequest(Request):
             details=self._details(),
         )
 
+    def _explicit_conferencing(self) -> dict[str, str] | None:
+        if self.conferencing is None or self.conferencing.profile_id != "explicit":
+            return None
+        given = {
+            "provider_name": self.conferencing.provider_description,
+            "join_url": self.conferencing.join_url,
+        }
+        return {name: value for name, value in given.items() if value is not None} or None
+
     def _details(self) -> dict[str, Any]:
         kept = self.model_dump(
             include={"location", "reminders", "extended_transparency", "color"}, exclude_none=True
         )
-        nullable = self.model_dump(include=set(self.nullable & self.model_fields_set))
+        nullable: dict[str, Any] = {"url": self.url} if "url" in self.model_fields_set else {}
+        if "conferencing" in self.model_fields_set:
+            nullable["conferencing"] = self._explicit_conferencing()
         private = {"event_private": True} if self.event_private else {}
         return kept | nullable | private
-
-
-class EventReference(Request):
-    """`DELETE /v1/calendars/{calendar_id}/events`."""
-
-    event_id: Annotated[Name, StringConstraints(max_length=512)]

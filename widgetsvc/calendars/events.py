@@ -110,6 +110,14 @@ class EventStore:
             "updated_at": int(self._clock()),
         }
 
+    def event_id(self, calendar_id: str, event_uid: str) -> str | None:
+        """The application's own id of the event with this uid, if the calendar has it."""
+        query = select(events.c.event_id).where(
+            events.c.calendar_id == calendar_id, events.c.event_uid == event_uid
+        )
+        with self._reader.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def delete(self, calendar_id: str, event_id: str) -> None:
         """Mark an event as deleted; an unknown one is no error, as with Cronofy."""
         with self._writer.begin() as connection:

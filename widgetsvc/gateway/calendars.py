@@ -8,7 +8,7 @@ explicit `upstream_id`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, Insert, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
@@ -18,7 +18,7 @@ from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
-_MAX_ID = 180
+_MAX_ID, _MAX_UPSTREAM_ID = 180, 255
 _CALENDARS = select(
     tenant_calendars.c.application_calendar_id, tenant_calendars.c.upstream_id, tenant_calendars.c.sub
 ).order_by(tenant_calendars.c.application_calendar_id)
@@ -55,32 +55,36 @@ class CalendarDirectory:
     def add(self, tenant: Tenant, application_calendar_id: str, upstream_id: str | None = None) -> None:
         """Let a tenant embed a calendar; it is created upstream at its first use.
 
-        Adding it again changes nothing. Raises InvalidName, or AlreadyExists where the upstream calendar is
-        another one's.
+        Adding it again changes nothing; until its first use it may be mapped to another upstream calendar.
+        Raises InvalidName, or AlreadyExists where the upstream calendar is another one's.
         """
         _check_id(application_calendar_id)
-        wanted = upstream_id or f"{tenant.slug}:{application_calendar_id}"
+        wanted = upstream_id if upstream_id is not None else f"{tenant.slug}:{application_calendar_id}"
+        _check_upstream_id(wanted)
         known = self._find(tenant, [application_calendar_id])
         if known and known[0].upstream_id == wanted:
             return
-        if known:
+        if known and known[0].sub is not None:
             raise AlreadyExists(
                 f"{application_calendar_id} stands for the upstream calendar {known[0].upstream_id} already."
             )
         try:
-            with self._writer.begin() as connection:
-                connection.execute(
-                    insert(tenant_calendars).values(
-                        tenant_id=tenant.tenant_id,
-                        application_calendar_id=application_calendar_id,
-                        upstream_id=wanted,
-                        created_at=int(self._clock()),
-                    )
-                )
+            self._map(tenant, application_calendar_id, wanted, is_new=not known)
         except IntegrityError as error:
             raise AlreadyExists(
                 f"The upstream calendar {wanted} belongs to another calendar here."
             ) from error
+
+    def _map(self, tenant: Tenant, application_calendar_id: str, upstream_id: str, *, is_new: bool) -> None:
+        key = {"tenant_id": tenant.tenant_id, "application_calendar_id": application_calendar_id}
+        if is_new:
+            statement: Insert | Update = insert(tenant_calendars).values(
+                **key, upstream_id=upstream_id, created_at=int(self._clock())
+            )
+        else:
+            statement = update(tenant_calendars).filter_by(**key).values(upstream_id=upstream_id)
+        with self._writer.begin() as connection:
+            connection.execute(statement)
 
     def all_of(self, tenant: Tenant) -> list[TenantCalendar]:
         """A tenant's calendars, in order of id."""
@@ -140,3 +144,8 @@ def _check_id(application_calendar_id: str) -> None:
     # Markup lists several ids with spaces between them.
     if not application_calendar_id.isprintable() or " " in application_calendar_id:
         raise InvalidName("A calendar id has printable characters only, and no spaces.")
+
+
+def _check_upstream_id(upstream_id: str) -> None:
+    if not upstream_id.strip() or len(upstream_id) > _MAX_UPSTREAM_ID or not upstream_id.isprintable():
+        raise InvalidName(f"An upstream id has 1 to {_MAX_UPSTREAM_ID} printable characters.")

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, make_response, render_template, request
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from widgetsvc import errors
@@ -35,6 +36,7 @@ STATUSES: Mapping[type[errors.ServiceError], HTTPStatus] = {
     errors.InvalidOriginRule: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidName: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamRejected: HTTPStatus.BAD_GATEWAY,
     errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -53,6 +55,7 @@ _HTTP_CODES = {
 def install(app: Flask) -> None:
     """Register the handlers, the last resort among them."""
     app.register_error_handler(errors.ServiceError, _service_error)
+    app.register_error_handler(OperationalError, _storage_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _last_resort)
 
@@ -65,9 +68,14 @@ def _service_error(error: errors.ServiceError) -> Response:
         _log.warning("upstream failed: %s", error)
     status = STATUSES[type(error)]
     response = _answer(status, error.code, error.title, str(error), error.members)
-    if isinstance(error, errors.RateLimited | errors.UpstreamUnavailable):
+    if isinstance(error, errors.RateLimited | errors.StorageUnavailable | errors.UpstreamUnavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _storage_unavailable(error: OperationalError) -> Response:
+    _log.error("the database does not answer: %s", error.orig)
+    return _service_error(errors.StorageUnavailable("The service cannot reach its data. Try again in 5 s."))
 
 
 def _http_exception(error: HTTPException) -> Response:

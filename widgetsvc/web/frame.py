@@ -104,6 +104,6 @@ def _option_faults() -> list[Fault]:
 
 def _is_json_object(text: str) -> bool:
     try:
-        return isinstance(from_json(text), dict)
+        return isinstance(from_json(text, allow_inf_nan=False), dict)
     except ValueError:
         return False

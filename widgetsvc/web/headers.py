@@ -9,7 +9,6 @@ from flask import Flask, Response, g, request
 
 from widgetsvc.elements import STYLE_HASHES
 from widgetsvc.gateway.origins import Origin
-from widgetsvc.services import current_services
 
 _EMBED_PREFIX = "/embed/"
 _ONE_YEAR = 31_536_000
@@ -47,17 +46,25 @@ def page_policy(nonce: str) -> str:
 
 
 def install(app: Flask) -> None:
-    """Add the headers that every answer has, and CORS to those under `/embed/`."""
-    app.after_request(_add_security_headers)
+    """Add CORS to the answers under `/embed/`."""
     app.after_request(_add_cors)
 
 
-def _add_security_headers(response: Response) -> Response:
+def harden(app: Flask, public_url: str) -> None:
+    """Add the headers that every answer has, whichever part of the service gives it."""
+
+    def add_headers(response: Response) -> Response:
+        return _add_security_headers(response, secure=public_url.startswith("https://"))
+
+    app.after_request(add_headers)
+
+
+def _add_security_headers(response: Response, *, secure: bool) -> Response:
     headers = response.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
     headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    if current_services().service.public_url.startswith("https://"):
+    if secure:
         headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}; includeSubDomains")
     return response
 

@@ -4,7 +4,7 @@ from collections.abc import Container, Sequence
 from typing import Annotated, Literal
 
 from flask import Blueprint, Response, jsonify
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from widgetsvc.calendars.api.bodies import body
 from widgetsvc.calendars.api.credentials import application_by_api_key
@@ -17,6 +17,7 @@ from widgetsvc.urls import origin_of
 blueprint = Blueprint("element_tokens", __name__)
 
 _MAX_SUBS = 50
+_MAX_ORIGIN = 300
 
 
 def _permissions(names: Sequence[str]) -> Sequence[str]:
@@ -39,7 +40,7 @@ class ElementTokenRequest(Request):
     version: Literal["1"] = "1"
     permissions: Annotated[list[str], Field(min_length=1, max_length=16), AfterValidator(_permissions)]
     subs: Annotated[list[Text], Field(max_length=_MAX_SUBS, default_factory=list)]
-    origin: Annotated[str, AfterValidator(_origin)]
+    origin: Annotated[str, StringConstraints(max_length=_MAX_ORIGIN), AfterValidator(_origin)]
 
 
 @blueprint.post("/v1/element_tokens")

@@ -3,9 +3,11 @@
 Source: Cronofy API, Errors: 401, 403 and 404 have empty bodies, 422 lists the faults, 400 belongs to OAuth.
 """
 
+import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from widgetsvc.calendars.errors import (
@@ -15,6 +17,8 @@ from widgetsvc.calendars.errors import (
     NotPermitted,
     OAuthRefused,
 )
+
+_log = logging.getLogger(__name__)
 
 _REALM = 'Bearer realm="widgetsvc"'
 
@@ -26,6 +30,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotPermitted, _not_permitted)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(OAuthRefused, _oauth_refused)
+    app.register_error_handler(OperationalError, _storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_exception)
     app.after_request(_add_headers)
@@ -58,6 +63,12 @@ def _not_found(_error: NotFound) -> Response:
 
 def _oauth_refused(error: OAuthRefused) -> tuple[Response, int]:
     return jsonify(error=error.error, error_description=str(error)), HTTPStatus.BAD_REQUEST
+
+
+def _storage_unavailable(error: OperationalError) -> Response:
+    # Locked, full or gone: nothing was written, and the same request may succeed later.
+    _log.error("the database does not answer: %s", error.orig)
+    return Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "5"})
 
 
 def _too_large(_error: RequestEntityTooLarge) -> tuple[Response, int]:

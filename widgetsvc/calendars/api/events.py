@@ -1,6 +1,7 @@
 """Events: upsert, delete, read by pages; and free/busy, which is the same read with less in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
@@ -27,8 +28,15 @@ FREE_BUSY_PER_PAGE = 1_000
 def upsert(calendar_id: str) -> Response:
     """Create or update an event; 202 with an empty body."""
     _own(calendar_id)
-    draft = body(EventRequest).draft()
-    current_backend().events.upsert(calendar_id, draft)
+    wanted = body(EventRequest)
+    store = current_backend().events
+    draft = wanted.draft()
+    if wanted.event_uid is not None:
+        event_id = store.event_id(calendar_id, wanted.event_uid)
+        if event_id is None:
+            raise NotFound("no such event")
+        draft = replace(draft, event_id=event_id)
+    store.upsert(calendar_id, draft)
     return Response(status=HTTPStatus.ACCEPTED)
 
 
@@ -36,7 +44,10 @@ def upsert(calendar_id: str) -> Response:
 def delete(calendar_id: str) -> Response:
     """Delete an event; 202 also for one that is not there."""
     _own(calendar_id)
-    current_backend().events.delete(calendar_id, body(EventReference).event_id)
+    wanted = body(EventReference)
+    store = current_backend().events
+    by_uid = store.event_id(calendar_id, wanted.event_uid) if wanted.event_uid is not None else None
+    store.delete(calendar_id, by_uid or wanted.event_id)
     return Response(status=HTTPStatus.ACCEPTED)
 
 
@@ -126,8 +137,6 @@ def _page(
     next_page = None
     if more:
         last = found[size - 1]
-        further = PageLink(
-            query.to_dict(flat=False), number + 1, Cursor(last.draft.time.start, last.event_uid)
-        )
+        further = PageLink.after_page(number, query, Cursor(last.draft.time.start, last.event_uid))
         next_page = f"{current_backend().public_url}/v1/{name}/pages/{further.encode()}"
     return wire.page(number, max(total, number), next_page, {name: [entry(event) for event in found[:size]]})

@@ -8,6 +8,7 @@ limits of unmanaged events do not apply.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,21 @@ from widgetsvc.calendars.events import Cursor, Selection, Window
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 _MAX_LINK = 4_096
+_MAX_PAGES, _MAX_INSTANT = 1_000_000, 2**40
+_EVENT_UID = re.compile(r"evt_[0-9a-f]{24}")
+_KEPT_IN_LINKS = (
+    "tzid",
+    "from",
+    "to",
+    "include_managed",
+    "only_managed",
+    "include_deleted",
+    "include_free",
+    "include_geo",
+    "include_ids",
+    "last_modified",
+    "localized_times",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,15 @@ class PageLink:
     number: int
     after: Cursor
 
+    @classmethod
+    def after_page(cls, number: int, values: MultiDict[str, str], last: Cursor) -> "PageLink":
+        """The link from a page to the next; only a reading that found something has one.
+
+        What a query need not say again stays out, above all `calendar_ids`: the reader's own was among them.
+        """
+        query = {name: values.getlist(name) for name in _KEPT_IN_LINKS if name in values}
+        return cls(query, number + 1, last)
+
     def encode(self) -> str:
         """The opaque last part of `next_page`."""
         payload = [self.query, self.number, self.after.start, self.after.event_uid]
@@ -159,9 +184,21 @@ class PageLink:
             query, number, start, event_uid = payload
         except (ValueError, TypeError, binascii.Error, RecursionError):
             raise NotFound("no such page") from None
-        if not (_is_query(query) and type(number) is int and type(start) is int and type(event_uid) is str):
+        if not (_is_query(query) and _is_number(number) and _is_instant(start) and _is_event_uid(event_uid)):
             raise NotFound("no such page")
         return cls(query, number, Cursor(start, event_uid))
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 2 <= value <= _MAX_PAGES
+
+
+def _is_instant(value: object) -> bool:
+    return type(value) is int and abs(value) < _MAX_INSTANT
+
+
+def _is_event_uid(value: object) -> bool:
+    return isinstance(value, str) and _EVENT_UID.fullmatch(value) is not None
 
 
 def _is_query(value: object) -> bool:
