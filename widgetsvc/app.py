@@ -28,6 +28,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
         TEMPLATES_AUTO_RELOAD=False,
     )
+    app.json.sort_keys = False  # type: ignore[attr-defined] # in the order of the documentation
     app.url_map.merge_slashes = False  # a redirect would be made from the Host header
     services.attach(app)
     request_log.install(app)

@@ -13,13 +13,18 @@ from sqlalchemy.engine import make_url
 MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_TIMEOUT_MS = 5_000
 
+POOL_SIZE = 20
+"""Connections kept, more than the server has threads: opening one anew costs more than most queries."""
+
 
 def connect(url: str) -> Engine:
     """Return an engine for a SQLAlchemy URL; creates the folder of a SQLite file."""
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     # Without parameters: they are people's appointments, and errors end up in logs.
-    engine = create_engine(parsed, pool_pre_ping=not is_sqlite, hide_parameters=True)
+    engine = create_engine(
+        parsed, pool_size=POOL_SIZE, max_overflow=0, pool_pre_ping=not is_sqlite, hide_parameters=True
+    )
     if is_sqlite:
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
 from widgetsvc.cronofy.responses import ApplicationCalendar
-from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar
+from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar, UpstreamUnavailable
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
@@ -111,8 +111,10 @@ class CalendarDirectory:
         """Return what it takes to write into a calendar. Raises UnknownCalendar, UpstreamError."""
         known = self.check(tenant, [application_calendar_id])
         account = self._upsert(tenant, known[application_calendar_id])
-        (first, *_) = self._cronofy.list_calendars(account.access_token)
-        return CalendarAccess(account.sub, first.calendar_id, account.access_token, account.expires_in)
+        listed = self._cronofy.list_calendars(account.access_token)
+        if not listed:
+            raise UpstreamUnavailable(f"{application_calendar_id} has no calendar upstream (yet).")
+        return CalendarAccess(account.sub, listed[0].calendar_id, account.access_token, account.expires_in)
 
     def _upsert(self, tenant: Tenant, calendar: TenantCalendar) -> ApplicationCalendar:
         """Create the calendar upstream or find it there, and keep its sub from the first time on."""

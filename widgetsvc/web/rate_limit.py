@@ -9,7 +9,7 @@ import time
 from flask import Flask, request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 
 from widgetsvc.errors import RateLimited
 
@@ -21,7 +21,8 @@ class RateLimit:
 
     def __init__(self, tokens_per_minute: int = TOKENS_PER_MINUTE) -> None:
         self._limit = RateLimitItemPerMinute(tokens_per_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        # The exact moving window would keep a record of every address for ever.
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def install(self, app: Flask) -> None:
         """Check the limit before each request."""
