@@ -1,16 +1,19 @@
 """The agenda, by script tag and by frame."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import PartnerSite, Tenant, TenantCalendar, Visit
 
+LONDON = ZoneInfo("Europe/London")  # where the visitor is
+
 
 def today_at(hour: int) -> str:
-    today = datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
-    return today.strftime("%Y-%m-%dT%H:%M:%SZ")
+    today = datetime.now(LONDON).replace(hour=hour, minute=0, second=0, microsecond=0)
+    return today.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_a_frame_stays_dark_on_a_page_that_may_not_frame_it(
 
 @pytest.mark.usefixtures("calendar")
 def test_yesterday_and_tomorrow_can_be_reached(visit: Visit, partner: PartnerSite, tenant: Tenant) -> None:
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d")
+    tomorrow = (datetime.now(LONDON) + timedelta(days=1)).strftime("%Y-%m-%d")
     options = f'{{"start_date": "{tomorrow}"}}'
     page = visit.open(partner.origin + partner.put(tenant.tag("agenda", "agenda-1", options=options)))
 
