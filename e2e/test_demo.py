@@ -123,5 +123,6 @@ def test_a_taken_port_is_named(demo: Demo, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 2
-    assert f"port {demo.partner_port}" in done.stderr
+    assert f"127.0.0.1:{demo.partner_port}" in done.stderr
+    assert "PARTNER_PORT" in done.stderr
     assert "Traceback" not in done.stderr

@@ -27,8 +27,10 @@ _HEADER_TIMEOUT_MS = 10_000
 _KILL_AFTER_SECONDS = 25
 
 
-def listening_address(host: str, port: int) -> str:
+def listening_address(host: str, port: int, moved_by: str = "--port") -> str:
     """Return the IP address to listen on for a host. Raises ConfigurationError where nobody can.
+
+    `moved_by` names what chooses another port.
 
     Granian shares a port with whoever listens on it (SO_REUSEPORT), so that a second service would start in
     silence and get half of the requests; this asks without sharing.
@@ -41,7 +43,8 @@ def listening_address(host: str, port: int) -> str:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
+        fault = f"cannot listen on {host}:{port}: {error.strerror}; {moved_by} moves it"
+        raise ConfigurationError([fault]) from error
     return str(address[0])
 
 

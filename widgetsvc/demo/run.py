@@ -20,8 +20,8 @@ _HOST = "127.0.0.1"
 
 def run_demo(settings: Settings, *, port: int, partner_port: int) -> None:
     """Seed the demo tenant and serve until Ctrl-C. Raises ConfigurationError."""
-    for each in (port, partner_port):
-        listening_address(_HOST, each)
+    listening_address(_HOST, port, "--port (with make: PORT)")
+    listening_address(_HOST, partner_port, "--partner-port (with make: PARTNER_PORT)")
     click.echo("Preparing the UI Elements bundle (a few seconds the first time) …", err=True)
     build_bundle(settings)
     click.echo("Filling two calendars around today …", err=True)
