@@ -340,6 +340,16 @@ def test_an_event_can_be_named_by_its_uid(calendar: Calendar) -> None:
     assert calendar.event_ids() == []
 
 
+def test_an_unknown_uid_deletes_nothing_though_an_id_reads_the_same(calendar: Calendar) -> None:
+    calendar.write("evt_lookalike", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    for body in ({"event_uid": "evt_lookalike"}, {"event_uid": "evt_unknown", "event_id": "evt_lookalike"}):
+        response = calendar.api.http.delete(calendar.events_path, headers=calendar.headers, json=body)
+        assert response.status_code == 202
+
+    assert calendar.event_ids() == ["evt_lookalike"]
+
+
 def test_conferencing_is_what_was_made_explicit(calendar: Calendar) -> None:
     times = ("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
     explicit = {"profile_id": "explicit", "provider_description": "Ours", "join_url": "https://x.test/1"}

@@ -46,8 +46,11 @@ def delete(calendar_id: str) -> Response:
     _own(calendar_id)
     wanted = body(EventReference)
     store = current_backend().events
-    by_uid = store.event_id(calendar_id, wanted.event_uid) if wanted.event_uid is not None else None
-    store.delete(calendar_id, by_uid or wanted.event_id)
+    event_id: str | None = wanted.event_id
+    if wanted.event_uid is not None:
+        event_id = store.event_id(calendar_id, wanted.event_uid)
+    if event_id is not None:
+        store.delete(calendar_id, event_id)
     return Response(status=HTTPStatus.ACCEPTED)
 
 
