@@ -128,11 +128,6 @@ class EventRequest(EventReference):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
-        start, end = self.start.value, self.end.value
-        if isinstance(start, date) != isinstance(end, date):
-            raise fault(
-                "errors.invalid_time_pair", "start and end must both be times or both be dates", "end"
-            )
         time = self._time()
         if time.end <= time.start:
             raise fault("errors.invalid_time_pair", "end must be after start", "end")
@@ -147,7 +142,7 @@ class EventRequest(EventReference):
             return EventTime(times.start_of_day(start, zone), times.start_of_day(end, zone), (start, end))
         if isinstance(start, int) and isinstance(end, int):
             return EventTime(start, end)
-        return EventTime(0, 0)
+        raise fault("errors.invalid_time_pair", "start and end must both be times or both be dates", "end")
 
     def _zone_name(self) -> str | None:
         return self.start.tzid or self.tzid
@@ -160,7 +155,7 @@ class EventRequest(EventReference):
         return Transparency.TRANSPARENT if free else Transparency.OPAQUE
 
     def draft(self) -> EventDraft:
-        """The event to store. A `url` that was sent as null stands in the details as None: it is removed."""
+        """The event to store; what was sent as null stands in the details as None, and is removed."""
         return EventDraft(
             event_id=self.event_id,
             summary=self.summary,

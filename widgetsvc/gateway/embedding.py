@@ -78,6 +78,7 @@ class EmbedDesk:
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
+        self._own_origin = service.origin
         self._clock = clock
 
     def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
@@ -107,7 +108,7 @@ class EmbedDesk:
         """Return the calling page's origin. Raises OriginNotAllowed with the rule that came nearest."""
         origin = Origin.parse(header)
         # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
-        if origin is not None and (origin == self._service.origin or tenant.origins.match(origin)):
+        if origin is not None and (origin == self._own_origin or tenant.origins.match(origin)):
             return origin
         decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
@@ -116,7 +117,7 @@ class EmbedDesk:
     def may_preflight(self, header: str | None) -> bool:
         """Whether a preflight from this origin may succeed; it names no key, so any tenant's rule will do."""
         origin = Origin.parse(header)
-        return origin is not None and (origin == self._service.origin or self._tenants.any_allows(origin))
+        return origin is not None and (origin == self._own_origin or self._tenants.any_allows(origin))
 
     def _assertion(self, tenant: Tenant, wanted: EmbedRequest) -> Assertion | None:
         if wanted.assertion is None:
