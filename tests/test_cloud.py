@@ -99,7 +99,11 @@ def test_wrong_credentials_are_a_502_that_says_what_to_check(tmp_path: Path, cro
             gateway.run("calendar", "add", "acme", "store-42")
         answer = ask(gateway, created["publishable_key"])
 
+        log = gateway.log_text()
+
     assert (answer.status_code, answer.json()["code"]) == (502, "upstream_rejected")
+    assert "WIDGETSVC" not in answer.text
+    assert f"support code {answer.json()['support_code']}: POST /v1/application_calendars answered 401" in log
 
 
 def test_an_unreachable_cloud_is_a_503_with_a_time_to_wait(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ STATUSES: Mapping[type[errors.ServiceError], HTTPStatus] = {
     errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+# To a person, a frame whose key nobody knows is a page that is not there.
+_PAGE_STATUSES = {errors.UnknownKey.code: HTTPStatus.NOT_FOUND}
 
 _HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_request",
@@ -64,10 +66,15 @@ def _service_error(error: errors.ServiceError) -> Response:
     g.error_code = error.code
     if isinstance(error, errors.OriginNotAllowed):
         g.origin_refused = True
+    detail = str(error)
     if isinstance(error, errors.UpstreamError):
-        _log.warning("upstream failed: %s", error)
+        # Its words name hosts and settings: they are the operator's, and pages get the way to them.
+        _log.warning("upstream failed, support code %s: %s", support_code(), error)
+        detail = (
+            "The calendar provider gave no usable answer. The support code leads the operator to its cause."
+        )
     status = STATUSES[type(error)]
-    response = _answer(status, error.code, error.title, str(error), error.members)
+    response = _answer(status, error.code, error.title, detail, error.members)
     if isinstance(error, errors.RateLimited | errors.StorageUnavailable | errors.UpstreamUnavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -128,7 +135,7 @@ def _page(status: HTTPStatus, code: str, title: str, detail: str) -> Response:
         support_code=support_code(),
         service_url=public_url,
     )
-    response = make_response(html, HTTPStatus.NOT_FOUND if code == errors.UnknownKey.code else status)
+    response = make_response(html, _PAGE_STATUSES.get(code, status))
     response.headers["Content-Security-Policy"] = page_policy(nonce)
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cache-Control"] = "no-store"
