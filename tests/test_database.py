@@ -5,7 +5,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 
 from widgetsvc import database
-from widgetsvc.calendars.schema import metadata as calendars
+from widgetsvc.calendars.store.schema import metadata as calendars
 from widgetsvc.gateway.schema import metadata as gateway
 
 

@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from widgetsvc import __version__, database
-from widgetsvc.calendars.accounts import AccountStore
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.keys import derive_key
 from widgetsvc.calendars.records import Credentials
+from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, system_clock
 from widgetsvc.config import Settings, secret_key_of
 from widgetsvc.cronofy.client import CronofyClient, http_client

@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 
 from tests.calendars.conftest import Api, Calendar
 from tests.clocks import FakeClock
-from widgetsvc.calendars.accounts import ACCESS_TOKEN_LIFE, REUSE_WHILE_REMAINING
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.store.accounts import ACCESS_TOKEN_LIFE, REUSE_WHILE_REMAINING
 
 PATH = "/v1/application_calendars"
 

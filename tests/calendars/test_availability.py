@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from widgetsvc.calendars.availability import (
+from widgetsvc.calendars.engine.availability import (
     Buffer,
     Group,
     Member,
@@ -18,7 +18,7 @@ from widgetsvc.calendars.availability import (
     periods,
     slots,
 )
-from widgetsvc.calendars.timespan import Timespan
+from widgetsvc.calendars.engine.timespan import Timespan
 
 DAY = 1719273600  # 2024-06-25T00:00:00Z
 MINUTE = 60

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgetsvc.calendars.timespan import Timespan, intersect, merge
+from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge
 
 Pairs = list[tuple[int, int]]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
-from widgetsvc.calendars.accounts import AccountStore
 from widgetsvc.calendars.element_tokens import ElementTokens
-from widgetsvc.calendars.events import EventStore
+from widgetsvc.calendars.store.accounts import AccountStore
+from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.clock import Clock, system_clock
 
 _EXTENSION = "widgetsvc.calendars"

@@ -7,7 +7,7 @@ Absent values are left out, never null: the C# SDK raises on a null time.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from widgetsvc.calendars.availability import Opening
+from widgetsvc.calendars.engine.availability import Opening
 from widgetsvc.calendars.records import Account, Event, EventTime, Grant, Transparency
 from widgetsvc.calendars.times import format_localized, format_time
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from widgetsvc.calendars.schema import metadata as calendars
+from widgetsvc.calendars.store.schema import metadata as calendars
 from widgetsvc.gateway.schema import metadata as gateway
 
 context.configure(

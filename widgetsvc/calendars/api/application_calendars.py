@@ -9,7 +9,7 @@ from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.bodies import form_or_json
 from widgetsvc.calendars.api.credentials import application_by_credentials
 from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.requests import Name, Request, Text
+from widgetsvc.calendars.requests.base import Name, Request, Text
 
 blueprint = Blueprint("application_calendars", __name__)
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterator, Mapping
 
 from flask import Blueprint, Response, jsonify
 
-from widgetsvc.calendars import availability as engine
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.bodies import body
 from widgetsvc.calendars.api.credentials import reach
-from widgetsvc.calendars.availability_request import (
+from widgetsvc.calendars.backend import current_backend
+from widgetsvc.calendars.engine import availability as engine
+from widgetsvc.calendars.engine.timespan import Timespan
+from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotPermitted
+from widgetsvc.calendars.records import Account
+from widgetsvc.calendars.requests.availability import (
     AvailabilityRequest,
     BufferRequest,
     GroupRequest,
     MemberRequest,
 )
-from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotPermitted
-from widgetsvc.calendars.events import BusyTimes
-from widgetsvc.calendars.records import Account
-from widgetsvc.calendars.timespan import Timespan
+from widgetsvc.calendars.store.events import BusyTimes
 
 blueprint = Blueprint("availability", __name__)
 

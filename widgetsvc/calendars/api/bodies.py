@@ -8,7 +8,7 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel
 
-from widgetsvc.calendars.requests import parse_fields, parse_json
+from widgetsvc.calendars.requests.base import parse_fields, parse_json
 
 Model = TypeVar("Model", bound=BaseModel)
 

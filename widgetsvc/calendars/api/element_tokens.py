@@ -10,7 +10,7 @@ from widgetsvc.calendars.api.bodies import body
 from widgetsvc.calendars.api.credentials import application_by_api_key
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
-from widgetsvc.calendars.requests import Request, Text, fault
+from widgetsvc.calendars.requests.base import Request, Text, fault
 from widgetsvc.permissions import Permission
 from widgetsvc.urls import origin_of
 

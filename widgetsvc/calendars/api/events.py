@@ -13,9 +13,9 @@ from widgetsvc.calendars.api.credentials import ELEMENT_TOKEN_PARAMETER, account
 from widgetsvc.calendars.api.reading import PageLink, Reading, parse_reading
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import NotAuthenticated, NotFound
-from widgetsvc.calendars.event_request import EventReference, EventRequest
-from widgetsvc.calendars.events import Cursor
 from widgetsvc.calendars.records import Event
+from widgetsvc.calendars.requests.events import EventReference, EventRequest
+from widgetsvc.calendars.store.events import Cursor
 from widgetsvc.permissions import Permission
 
 blueprint = Blueprint("events", __name__)

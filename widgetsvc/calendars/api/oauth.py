@@ -10,7 +10,7 @@ from widgetsvc.calendars.api.bodies import form_or_json
 from widgetsvc.calendars.api.credentials import application_by_credentials
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import InvalidParameters, NotAuthenticated, OAuthRefused
-from widgetsvc.calendars.requests import Request, Text
+from widgetsvc.calendars.requests.base import Request, Text
 
 blueprint = Blueprint("oauth", __name__)
 

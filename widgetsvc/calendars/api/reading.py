@@ -19,7 +19,7 @@ from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
-from widgetsvc.calendars.events import Cursor, Selection, Window
+from widgetsvc.calendars.store.events import Cursor, Selection, Window
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 
-from widgetsvc.calendars.timespan import Timespan, intersect, merge
+from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge
 
 _HOUR = 3600
 _FOREVER = sys.maxsize

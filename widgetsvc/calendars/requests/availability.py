@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from widgetsvc.calendars.requests import Instant, Name, Request, Text, TzId, fault
-from widgetsvc.calendars.timespan import Timespan
+from widgetsvc.calendars.engine.timespan import Timespan
+from widgetsvc.calendars.requests.base import Instant, Name, Request, Text, TzId, fault
 
 MAX_MEMBERS = 50
 MAX_PERIODS = 50

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Engine, Row, and_, func, insert, or_, select, update
 
+from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.keys import random_hex
 from widgetsvc.calendars.records import Event, EventDraft, EventTime, Transparency
-from widgetsvc.calendars.schema import events
+from widgetsvc.calendars.store.schema import events
 from widgetsvc.calendars.times import start_of_day
-from widgetsvc.calendars.timespan import Timespan
 from widgetsvc.clock import Clock
 
 # No zone is further than this from UTC, so an all-day event's instants differ from another zone's idea of

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
-from widgetsvc.calendars.requests import Name, Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import Name, Request, Text, TzId, fault
 
 _MAX_LENGTH_DAYS = 366
 

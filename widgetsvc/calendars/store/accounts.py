@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from widgetsvc.calendars import schema
 from widgetsvc.calendars.keys import (
     derive_key,
     derive_token,
@@ -25,6 +24,7 @@ from widgetsvc.calendars.keys import (
     sha256,
 )
 from widgetsvc.calendars.records import Account, Application, Credentials, Grant
+from widgetsvc.calendars.store import schema
 from widgetsvc.clock import Clock
 
 ACCESS_TOKEN_LIFE = 3_600

@@ -1,0 +1,1 @@
+"""The bodies and queries that the API takes, checked and turned into values."""

@@ -1,0 +1,1 @@
+"""The tables, and the classes that read and write them."""
