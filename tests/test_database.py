@@ -1,5 +1,7 @@
 """The schema in the code and the one that the migrations make are the same."""
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
@@ -7,6 +9,17 @@ from sqlalchemy import Engine, MetaData
 from widgetsvc import database
 from widgetsvc.calendars.store.schema import metadata as calendars
 from widgetsvc.gateway.schema import metadata as gateway
+
+WRITTEN_BY_THE_FIRST_REVISION = (
+    "INSERT INTO applications VALUES (1, 'app_1', x'01', 'App', 0)",
+    "INSERT INTO accounts VALUES ('apc_1', 1, 'store-42', 'pro_1', 'cal_1', 'nonce', x'02', 0)",
+    "INSERT INTO access_tokens VALUES (x'03', 'apc_1', 'nonce', 3600)",
+    *(
+        f"INSERT INTO events VALUES ('evt_{name}', 'cal_1', '{name}', '{name}', '', 0, {end}, "
+        "NULL, NULL, NULL, 'opaque', 0, '{}', 0, 0, 0)"
+        for name, end in (("short", 3_600), ("long", 604_800))
+    ),
+)
 
 
 def test_the_migrations_make_what_the_code_expects(engine: Engine) -> None:
@@ -34,3 +47,25 @@ def test_writes_are_durable(engine: Engine) -> None:
         }
 
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_an_upgrade_keeps_what_was_written_before(tmp_path: Path) -> None:
+    engine = database.connect(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    database.upgrade(engine, "0001")
+    with engine.execution_options(writes=True).begin() as connection:
+        for statement in WRITTEN_BY_THE_FIRST_REVISION:
+            connection.exec_driver_sql(statement)
+
+    database.upgrade(engine)
+
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql(
+            "SELECT a.kind, a.application_calendar_id, e.summary, e.length_class FROM accounts a "
+            "JOIN access_tokens t ON t.sub = a.sub JOIN events e ON e.calendar_id = a.calendar_id ORDER BY 3"
+        ).all()
+        enforced = connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one()
+    assert kept == [
+        ("application_calendar", "store-42", "long", 2),
+        ("application_calendar", "store-42", "short", 0),
+    ]
+    assert enforced == 1

@@ -1,5 +1,7 @@
 """The database: how to connect, and how its schema is brought up to date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,33 @@ def _config() -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision, in one transaction."""
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision, in one transaction."""
     config = _config()
-    with engine.execution_options(writes=True).begin() as connection:
+    writer = engine.execution_options(writes=True)
+    with writer.connect() as connection, _unenforced_foreign_keys(connection), connection.begin():
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+
+
+@contextmanager
+def _unenforced_foreign_keys(connection: Connection) -> Iterator[None]:
+    """Let SQLite's tables be made anew: dropping the old one would delete all that refers to its rows.
+
+    Source: SQLite documentation, ALTER TABLE, section 7. The pragma does nothing inside a transaction.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+        broken = driver.execute("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise RuntimeError(f"the upgrade left rows that refer to nothing: {broken[:5]}")
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
 
 
 def is_current(engine: Engine) -> bool:

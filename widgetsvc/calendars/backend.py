@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from widgetsvc.calendars.element_tokens import ElementTokens
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.calendars.store.events import EventStore
+from widgetsvc.calendars.store.outbox import Outbox
 from widgetsvc.clock import Clock, system_clock
 
 _EXTENSION = "widgetsvc.calendars"
@@ -20,6 +21,7 @@ class Backend:
     accounts: AccountStore
     events: EventStore
     element_tokens: ElementTokens
+    outbox: Outbox
     public_url: str
     clock: Clock
 
@@ -32,6 +34,7 @@ class Backend:
             accounts=AccountStore(engine, secret_key, clock),
             events=EventStore(engine, clock),
             element_tokens=ElementTokens(secret_key, clock),
+            outbox=Outbox(clock),
             public_url=public_url,
             clock=clock,
         )

@@ -32,23 +32,45 @@ class Credentials:
     client_secret: str = field(repr=False)
 
 
+class AccountKind(StrEnum):
+    """What an account stands for; its sub begins with a prefix of its own."""
+
+    APPLICATION_CALENDAR = "application_calendar"
+    """A calendar without a person, named and created by its application (`apc_…`)."""
+    RESOURCE = "resource"
+    """A room or a machine, created by the operator (`res_…`)."""
+    USER = "account"
+    """A person, created by the operator (`acc_…`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An application calendar: an account with exactly one profile and one calendar.
+    """An account with exactly one profile and one calendar.
 
-    `application_calendar_id` is the application's own name for it, unique within the application.
+    `application_calendar_id` is the application's own name for an application calendar, unique within the
+    application; other kinds have none, and an `email` and a `name` instead. `tzid` is the zone its owner
+    reads times in, where it is known.
     """
 
     sub: str
     application_id: int
-    application_calendar_id: str
+    kind: AccountKind
     profile_id: str
     calendar_id: str
+    application_calendar_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    tzid: str | None = None
 
     @property
     def profile_name(self) -> str:
         """The profile's id without its prefix, as Cronofy names it."""
         return self.profile_id.removeprefix("pro_")
+
+    @property
+    def label(self) -> str:
+        """What people know the account by."""
+        return self.application_calendar_id or self.name or self.email or self.profile_name
 
 
 @dataclass(frozen=True, slots=True)

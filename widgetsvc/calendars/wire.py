@@ -49,7 +49,7 @@ def _profile(account: Account) -> Document:
 def _calendar(account: Account) -> Document:
     return {
         "calendar_id": account.calendar_id,
-        "calendar_name": account.application_calendar_id,
+        "calendar_name": account.label,
         "calendar_readonly": False,
         "calendar_deleted": False,
         "calendar_primary": True,

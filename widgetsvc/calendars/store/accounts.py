@@ -7,11 +7,13 @@ Source: Cronofy API, Application Calendars and OAuth; where the documentation is
 - Ids are scoped to the application: two applications may use the same `application_calendar_id`.
 """
 
+import base64
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -23,7 +25,7 @@ from widgetsvc.calendars.keys import (
     random_secret,
     sha256,
 )
-from widgetsvc.calendars.records import Account, Application, Credentials, Grant
+from widgetsvc.calendars.records import Account, AccountKind, Application, Credentials, Grant
 from widgetsvc.calendars.store import schema
 from widgetsvc.clock import Clock
 
@@ -32,9 +34,13 @@ REUSE_WHILE_REMAINING = 600
 _ACCOUNT_COLUMNS = (
     schema.accounts.c.sub,
     schema.accounts.c.application_id,
-    schema.accounts.c.application_calendar_id,
+    schema.accounts.c.kind,
     schema.accounts.c.profile_id,
     schema.accounts.c.calendar_id,
+    schema.accounts.c.application_calendar_id,
+    schema.accounts.c.email,
+    schema.accounts.c.name,
+    schema.accounts.c.tzid,
 )
 
 
@@ -42,7 +48,17 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def _account(row: AnyRow) -> Account:
-    return Account(row.sub, row.application_id, row.application_calendar_id, row.profile_id, row.calendar_id)
+    return Account(
+        sub=row.sub,
+        application_id=row.application_id,
+        kind=AccountKind(row.kind),
+        profile_id=row.profile_id,
+        calendar_id=row.calendar_id,
+        application_calendar_id=row.application_calendar_id,
+        email=row.email,
+        name=row.name,
+        tzid=row.tzid,
+    )
 
 
 class AccountStore:
@@ -53,6 +69,7 @@ class AccountStore:
         self._writer = engine.execution_options(writes=True)
         self._access_key = derive_key(secret_key, "access tokens")
         self._refresh_key = derive_key(secret_key, "refresh tokens")
+        self._secrets = Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "client secrets")))
         self._clock = clock
 
     def create_application(self, name: str) -> Credentials:
@@ -67,23 +84,42 @@ class AccountStore:
         secret_hash = sha256(credentials.client_secret)
         with self._writer.begin() as connection:
             known = connection.execute(
-                select(table.c.client_secret_hash).where(table.c.client_id == credentials.client_id)
-            ).scalar_one_or_none()
+                select(table.c.client_secret_hash, table.c.client_secret_encrypted).where(
+                    table.c.client_id == credentials.client_id
+                )
+            ).one_or_none()
+            if (
+                known is not None
+                and known.client_secret_hash == secret_hash
+                and known.client_secret_encrypted
+            ):
+                return
+            secret = {
+                "client_secret_hash": secret_hash,
+                "client_secret_encrypted": self._secrets.encrypt(credentials.client_secret.encode()),
+            }
             if known is None:
                 connection.execute(
                     insert(table).values(
+                        **secret,
                         client_id=credentials.client_id,
-                        client_secret_hash=secret_hash,
                         name=name,
                         created_at=int(self._clock()),
                     )
                 )
-            elif known != secret_hash:
+            else:
                 connection.execute(
-                    table.update()
-                    .where(table.c.client_id == credentials.client_id)
-                    .values(client_secret_hash=secret_hash)
+                    table.update().where(table.c.client_id == credentials.client_id).values(secret)
                 )
+
+    def client_secret(self, application_id: int) -> str | None:
+        """The application's secret, to sign with; None where it was created before secrets were kept."""
+        query = select(schema.applications.c.client_secret_encrypted).where(
+            schema.applications.c.application_id == application_id
+        )
+        with self._reader.connect() as connection:
+            encrypted = connection.execute(query).scalar_one_or_none()
+        return self._secrets.decrypt(encrypted).decode() if encrypted else None
 
     def application_by_secret(self, client_secret: str, client_id: str | None = None) -> Application | None:
         """Return the application whose secret this is, and whose id, if one is given."""

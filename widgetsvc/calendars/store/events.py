@@ -23,6 +23,22 @@ _KEPT_WHEN_OMITTED = ("url", "conferencing")
 """Members that an update leaves as they are when it does not name them; null removes them."""
 
 
+LONGEST_IN_CLASS = (6 * 3_600, 2 * 86_400, 32 * 86_400, 367 * 86_400)
+"""Seconds that an event of each length class lasts at most.
+
+An event of class n that touches a window begins no earlier than this before the window: few classes make for
+few ranges of the index to read, and each of them is short.
+"""
+
+
+def length_class(seconds: int) -> int:
+    """The class of an event that lasts so long. Raises ValueError beyond the longest."""
+    for number, longest in enumerate(LONGEST_IN_CLASS):
+        if seconds <= longest:
+            return number
+    raise ValueError(f"no event lasts {seconds} s")
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Days `first` (inclusive) to `last` (exclusive) as seen in a zone; either end may be open."""
@@ -100,6 +116,7 @@ class EventStore:
             "description": draft.description,
             "start_at": draft.time.start,
             "end_at": draft.time.end,
+            "length_class": length_class(draft.time.end - draft.time.start),
             "start_day": start_day,
             "end_day": end_day,
             "tzid": draft.tzid,
