@@ -6,8 +6,8 @@ from flask import Blueprint, Response, jsonify
 from pydantic import StringConstraints
 
 from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.bodies import form_or_json
 from widgetsvc.calendars.api.credentials import application_by_credentials
+from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.requests.base import Name, Request, Text
 
@@ -22,10 +22,16 @@ class ApplicationCalendarRequest(Request):
     application_calendar_id: Annotated[Name, StringConstraints(max_length=255)]
 
 
-@blueprint.post("/v1/application_calendars")
-def upsert() -> Response:
-    """200 in both cases: nothing tells a new calendar from a known one."""
-    wanted = form_or_json(ApplicationCalendarRequest)
+@endpoint(
+    blueprint,
+    "POST",
+    "/v1/application_calendars",
+    {200: "the calendar and tokens for it; nothing tells a new one from a known one"},
+    body=ApplicationCalendarRequest,
+    takes_form=True,
+)
+def upsert_application_calendar(wanted: ApplicationCalendarRequest) -> Response:
+    """Create an application calendar, or return the one of this id."""
     application = application_by_credentials(wanted.client_id, wanted.client_secret)
     grant = current_backend().accounts.upsert_application_calendar(
         application, wanted.application_calendar_id

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from flask import Blueprint, Response, jsonify
 
 from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.bodies import body
-from widgetsvc.calendars.api.credentials import reach
+from widgetsvc.calendars.api.credentials import REACH, Reach
+from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.engine import availability as engine
 from widgetsvc.calendars.engine.timespan import Timespan
@@ -31,11 +31,16 @@ _FORMATS: Mapping[str, tuple[str, Callable[[engine.Query], list[engine.Opening]]
 }
 
 
-@blueprint.post("/v1/availability")
-def query() -> Response:
-    """Authorised by the API key, an access token, or an element token that covers every sub."""
-    allowed = reach()
-    wanted = body(AvailabilityRequest)
+@endpoint(
+    blueprint,
+    "POST",
+    "/v1/availability",
+    {200: "when enough members of every group are free"},
+    caller=REACH,
+    body=AvailabilityRequest,
+)
+def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
+    """Find times that suit; an element token has to cover every sub."""
     if not allowed.covers(wanted.subs):
         raise NotPermitted("the element token does not cover every sub of the query")
     backend = current_backend()

@@ -4,8 +4,10 @@ Source: Cronofy API, Authentication and Element Tokens. Endpoints that take clie
 ignore the Authorization header: pycronofy sends `Bearer None` there and Node `Bearer undefined`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
 
 from flask import g, request
 
@@ -17,6 +19,31 @@ from widgetsvc.permissions import Permission
 from widgetsvc.urls import origin_of
 
 ELEMENT_TOKEN_PARAMETER = "et"  # noqa: S105 - the name of a parameter, not a secret
+
+
+Identity = TypeVar("Identity")
+
+
+class Scheme(StrEnum):
+    """A way to show who calls, by its name in the OpenAPI document."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105 - a name, not a secret
+    """The Bearer token of one account."""
+    API_KEY = "api_key"
+    """The application's client secret as the Bearer token."""
+    ELEMENT_TOKEN = "element_token"  # noqa: S105 - a name, not a secret
+    """A browser's token, in the query as `et`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller(Generic[Identity]):
+    """How an endpoint finds out who calls, and the schemes of which any one will do.
+
+    `identify` raises NotAuthenticated or NotPermitted.
+    """
+
+    identify: Callable[[], Identity]
+    schemes: tuple[Scheme, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +98,39 @@ def _calling_origin() -> str | None:
     return origin_of(request.headers.get("Referer", ""))
 
 
-def account(*any_of: Permission) -> Account:
-    """The account that an access token, or an element token with one of these permissions, reaches.
+def account(*any_of: Permission) -> Caller[Account]:
+    """Whoever an access token reaches, or an element token with one of these permissions, if any are named.
 
     An element token for several accounts reaches its first: the Elements that read events show one.
     """
+    schemes = (Scheme.ACCESS_TOKEN, Scheme.ELEMENT_TOKEN) if any_of else (Scheme.ACCESS_TOKEN,)
+    return Caller(lambda: _account(frozenset(any_of)), schemes)
+
+
+def _account(any_of: frozenset[Permission]) -> Account:
     backend = current_backend()
     if ELEMENT_TOKEN_PARAMETER not in request.args:
         found = backend.accounts.account_by_access_token(bearer())
         if found is None:
             raise NotAuthenticated("the access token is unknown or has expired")
         return found
-    claims = _element_token(frozenset(any_of))
+    if not any_of:
+        raise NotAuthenticated("element tokens do not reach this endpoint")
+    claims = _element_token(any_of)
     reached = list(backend.accounts.accounts(claims.application_id, claims.subs[:1]).values())
     if not reached:
         raise NotPermitted("the element token names no account that exists")
     return reached[0]
 
 
-def application_by_api_key() -> Application:
-    """The application whose API key (its client secret) was sent as the Bearer token."""
+def _application_by_api_key() -> Application:
     application = current_backend().accounts.application_by_secret(bearer())
     if application is None:
         raise NotAuthenticated("the API key is unknown")
     return application
 
 
-def reach() -> Reach:
-    """What an element token for availability, an API key or an access token may query.
-
-    An access token reaches all accounts of its application, as the SDKs' samples need.
-    """
+def _reach() -> Reach:
     if ELEMENT_TOKEN_PARAMETER in request.args:
         claims = _element_token(frozenset({Permission.AVAILABILITY}))
         return Reach(claims.application_id, frozenset(claims.subs))
@@ -114,6 +143,16 @@ def reach() -> Reach:
     if found is None:
         raise NotAuthenticated("the token is neither an API key nor a live access token")
     return Reach(found.application_id)
+
+
+API_KEY = Caller(_application_by_api_key, (Scheme.API_KEY,))
+"""The application whose API key (its client secret) was sent as the Bearer token."""
+
+REACH = Caller(_reach, (Scheme.API_KEY, Scheme.ACCESS_TOKEN, Scheme.ELEMENT_TOKEN))
+"""What an element token for availability, an API key or an access token may query.
+
+An access token reaches all accounts of its application, as the SDKs' samples need.
+"""
 
 
 def application_by_credentials(client_id: str, client_secret: str) -> Application:

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, Field, StringConstraints
 
-from widgetsvc.calendars.api.bodies import body
-from widgetsvc.calendars.api.credentials import application_by_api_key
+from widgetsvc.calendars.api.credentials import API_KEY
+from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
+from widgetsvc.calendars.records import Application
 from widgetsvc.calendars.requests.base import Request, Text, fault
 from widgetsvc.permissions import Permission
 from widgetsvc.urls import origin_of
@@ -43,11 +44,16 @@ class ElementTokenRequest(Request):
     origin: Annotated[str, StringConstraints(max_length=_MAX_ORIGIN), AfterValidator(_origin)]
 
 
-@blueprint.post("/v1/element_tokens")
-def mint() -> Response:
-    """Authorised by the API key, which is the client secret."""
-    application = application_by_api_key()
-    wanted = body(ElementTokenRequest)
+@endpoint(
+    blueprint,
+    "POST",
+    "/v1/element_tokens",
+    {200: "the token and how long it lives"},
+    caller=API_KEY,
+    body=ElementTokenRequest,
+)
+def mint_element_token(application: Application, wanted: ElementTokenRequest) -> Response:
+    """Mint a token for a browser: some accounts, some permissions, one origin."""
     backend = current_backend()
     known = backend.accounts.accounts(application.application_id, wanted.subs)
     _refuse_unknown(wanted.subs, known)

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
+from typing import NamedTuple
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.bodies import body
-from widgetsvc.calendars.api.credentials import ELEMENT_TOKEN_PARAMETER, account
-from widgetsvc.calendars.api.reading import PageLink, Reading, parse_reading
+from widgetsvc.calendars.api.credentials import account
+from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.errors import NotAuthenticated, NotFound
-from widgetsvc.calendars.records import Event
+from widgetsvc.calendars.errors import NotFound
+from widgetsvc.calendars.records import Account, Event
 from widgetsvc.calendars.requests.events import EventReference, EventRequest
+from widgetsvc.calendars.requests.reading import PageLink, ReadingQuery
 from widgetsvc.calendars.store.events import Cursor
 from widgetsvc.permissions import Permission
 
@@ -24,11 +24,21 @@ EVENTS_PER_PAGE = 300
 FREE_BUSY_PER_PAGE = 1_000
 
 
-@blueprint.post("/v1/calendars/<calendar_id>/events")
-def upsert(calendar_id: str) -> Response:
-    """Create or update an event; 202 with an empty body."""
-    _own(calendar_id)
-    wanted = body(EventRequest)
+_WRITTEN = {202: "written, and seen by reads from now on"}
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/v1/calendars/<calendar_id>/events",
+    _WRITTEN,
+    caller=account(),
+    body=EventRequest,
+    in_batch=True,
+)
+def upsert_event(owner: Account, wanted: EventRequest, calendar_id: str) -> Response:
+    """Create or update an event."""
+    _check_own(owner, calendar_id)
     store = current_backend().events
     draft = wanted.draft()
     if wanted.event_uid is not None:
@@ -40,11 +50,18 @@ def upsert(calendar_id: str) -> Response:
     return Response(status=HTTPStatus.ACCEPTED)
 
 
-@blueprint.delete("/v1/calendars/<calendar_id>/events")
-def delete(calendar_id: str) -> Response:
-    """Delete an event; 202 also for one that is not there."""
-    _own(calendar_id)
-    wanted = body(EventReference)
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/v1/calendars/<calendar_id>/events",
+    {202: "deleted, or never there"},
+    caller=account(),
+    body=EventReference,
+    in_batch=True,
+)
+def delete_event(owner: Account, wanted: EventReference, calendar_id: str) -> Response:
+    """Delete an event."""
+    _check_own(owner, calendar_id)
     store = current_backend().events
     event_id: str | None = wanted.event_id
     if wanted.event_uid is not None:
@@ -54,92 +71,81 @@ def delete(calendar_id: str) -> Response:
     return Response(status=HTTPStatus.ACCEPTED)
 
 
-def _own(calendar_id: str) -> None:
-    if ELEMENT_TOKEN_PARAMETER in request.args:
-        raise NotAuthenticated("element tokens do not write events")
-    if account().calendar_id != calendar_id:
+def _check_own(owner: Account, calendar_id: str) -> None:
+    if owner.calendar_id != calendar_id:
         raise NotFound("no such calendar")
 
 
-@blueprint.get("/v1/events")
-def read_events() -> Response:
+_READER = account(Permission.AGENDA)
+
+
+@endpoint(blueprint, "GET", "/v1/events", {200: "a page of events"}, caller=_READER, query=ReadingQuery)
+def read_events(owner: Account, reading: ReadingQuery) -> Response:
     """The first page of the account's events."""
-    return _first_page(_events_page)
+    return _first_page(owner, _events_page(owner, reading), reading)
 
 
-@blueprint.get("/v1/events/pages/<link>")
-def read_events_page(link: str) -> Response:
-    """A further page."""
-    return _further_page(link, _events_page)
+@endpoint(blueprint, "GET", "/v1/events/pages/<link>", {200: "a page of events"}, caller=_READER)
+def read_events_page(owner: Account, link: str) -> Response:
+    """A further page of events."""
+    page = PageLink.decode(link)
+    return jsonify(_events_page(owner, page.reading, page))
 
 
-@blueprint.get("/v1/free_busy")
-def read_free_busy() -> Response:
+@endpoint(blueprint, "GET", "/v1/free_busy", {200: "a page of times"}, caller=_READER, query=ReadingQuery)
+def read_free_busy(owner: Account, reading: ReadingQuery) -> Response:
     """The first page of the account's free/busy times."""
-    return _first_page(_free_busy_page)
+    return _first_page(owner, _free_busy_page(owner, reading), reading)
 
 
-@blueprint.get("/v1/free_busy/pages/<link>")
-def read_free_busy_page(link: str) -> Response:
-    """A further page."""
-    return _further_page(link, _free_busy_page)
+@endpoint(blueprint, "GET", "/v1/free_busy/pages/<link>", {200: "a page of times"}, caller=_READER)
+def read_free_busy_page(owner: Account, link: str) -> Response:
+    """A further page of free/busy times."""
+    page = PageLink.decode(link)
+    return jsonify(_free_busy_page(owner, page.reading, page))
 
 
-PageOf = Callable[[Reading, PageLink | None, MultiDict[str, str]], wire.Document]
-
-
-def _first_page(page_of: PageOf) -> Response:
-    owner = account(Permission.AGENDA)
-    query = request.args.copy()
-    query.poplist(ELEMENT_TOKEN_PARAMETER)
-    reading = parse_reading(query, owner.calendar_id, current_backend().clock())
-    document = page_of(reading, None, query)
+def _first_page(owner: Account, document: wire.Document, reading: ReadingQuery) -> Response:
     if reading.include_userinfo:
         document["userinfo"] = wire.userinfo(owner)
     return jsonify(document)
 
 
-def _further_page(link: str, page_of: PageOf) -> Response:
-    owner = account(Permission.AGENDA)
-    page = PageLink.decode(link)
-    query = MultiDict([(name, text) for name, texts in page.query.items() for text in texts])
-    reading = parse_reading(query, owner.calendar_id, current_backend().clock())
-    return jsonify(page_of(reading, page, query))
-
-
-def _events_page(reading: Reading, link: PageLink | None, query: MultiDict[str, str]) -> wire.Document:
+def _events_page(owner: Account, reading: ReadingQuery, link: PageLink | None = None) -> wire.Document:
     def entry(event: Event) -> wire.Document:
         return wire.event(event, reading.localized_in, include_geo=reading.include_geo)
 
-    return _page("events", EVENTS_PER_PAGE, reading, link, query, entry)
+    return _page(_Kind("events", EVENTS_PER_PAGE, entry), owner, reading, link)
 
 
-def _free_busy_page(reading: Reading, link: PageLink | None, query: MultiDict[str, str]) -> wire.Document:
+def _free_busy_page(owner: Account, reading: ReadingQuery, link: PageLink | None = None) -> wire.Document:
     def entry(event: Event) -> wire.Document:
         return wire.free_busy(event, reading.localized_in, include_ids=reading.include_ids)
 
-    return _page("free_busy", FREE_BUSY_PER_PAGE, reading, link, query, entry)
+    return _page(_Kind("free_busy", FREE_BUSY_PER_PAGE, entry), owner, reading, link)
 
 
-def _page(
-    name: str,
-    size: int,
-    reading: Reading,
-    link: PageLink | None,
-    query: MultiDict[str, str],
-    entry: Callable[[Event], wire.Document],
-) -> wire.Document:
+class _Kind(NamedTuple):
+    name: str
+    size: int
+    entry: Callable[[Event], wire.Document]
+
+
+def _page(kind: _Kind, owner: Account, reading: ReadingQuery, link: PageLink | None) -> wire.Document:
+    backend = current_backend()
     number = link.number if link else 1
-    if reading.selection is None:
-        return wire.page(number, max(number, 1), None, {name: []})
-    store = current_backend().events
-    found = store.page(reading.selection, link.after if link else None, size + 1)
-    more = len(found) > size
+    selection = reading.selection(owner.calendar_id, backend.clock())
+    if selection is None:
+        return wire.page(number, max(number, 1), None, {kind.name: []})
+    found = backend.events.page(selection, link.after if link else None, kind.size + 1)
+    more = len(found) > kind.size
     # Counting is only needed where there are several pages: a first page that holds all knows the total.
-    total = 1 if number == 1 and not more else -(-store.count(reading.selection) // size)
+    total = 1 if number == 1 and not more else -(-backend.events.count(selection) // kind.size)
     next_page = None
     if more:
-        last = found[size - 1]
+        last = found[kind.size - 1]
+        query = link.values if link else request.args
         further = PageLink.after_page(number, query, Cursor(last.draft.time.start, last.event_uid))
-        next_page = f"{current_backend().public_url}/v1/{name}/pages/{further.encode()}"
-    return wire.page(number, max(total, number), next_page, {name: [entry(event) for event in found[:size]]})
+        next_page = f"{backend.public_url}/v1/{kind.name}/pages/{further.encode()}"
+    entries = [kind.entry(event) for event in found[: kind.size]]
+    return wire.page(number, max(total, number), next_page, {kind.name: entries})

@@ -1,10 +1,11 @@
 """`GET /v1/userinfo` and `GET /v1/calendars`."""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.credentials import ELEMENT_TOKEN_PARAMETER, account
-from widgetsvc.calendars.errors import NotAuthenticated
+from widgetsvc.calendars.api.credentials import account
+from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.records import Account
 from widgetsvc.permissions import Permission
 
 blueprint = Blueprint("identity", __name__)
@@ -12,15 +13,15 @@ blueprint = Blueprint("identity", __name__)
 _READS_USERINFO = (Permission.AGENDA, Permission.ACCOUNT_MANAGEMENT, Permission.MANAGED_AVAILABILITY)
 
 
-@blueprint.get("/v1/userinfo")
-def userinfo() -> Response:
-    """The account behind the token."""
-    return jsonify(wire.userinfo(account(*_READS_USERINFO)))
+@endpoint(
+    blueprint, "GET", "/v1/userinfo", {200: "who the token belongs to"}, caller=account(*_READS_USERINFO)
+)
+def userinfo(owner: Account) -> Response:
+    """The account behind the token, its profiles and calendars."""
+    return jsonify(wire.userinfo(owner))
 
 
-@blueprint.get("/v1/calendars")
-def calendars() -> Response:
-    """The account's calendars; for access tokens only."""
-    if ELEMENT_TOKEN_PARAMETER in request.args:
-        raise NotAuthenticated("calendars are not listed for element tokens")
-    return jsonify(wire.calendars(account()))
+@endpoint(blueprint, "GET", "/v1/calendars", {200: "the account's calendars"}, caller=account())
+def calendars(owner: Account) -> Response:
+    """The account's calendars."""
+    return jsonify(wire.calendars(owner))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
+from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
@@ -36,7 +37,23 @@ class Request(BaseModel):
         return data
 
 
+class Query(Request):
+    """Base of all query strings; list parameters are declared in `several` and sent as `name[]`."""
+
+    several: ClassVar[frozenset[str]] = frozenset()
+
+
 Model = TypeVar("Model", bound=BaseModel)
+QueryModel = TypeVar("QueryModel", bound=Query)
+
+
+def parse_query(model: type[QueryModel], values: MultiDict[str, str]) -> QueryModel:
+    """Read a query string, in which an empty value is an absent one. Raises InvalidParameters."""
+    fields: dict[str, Any] = {name: text for name, text in values.items() if text}
+    for name in model.several:
+        texts = values.getlist(f"{name}[]") or values.getlist(name)
+        fields[name] = texts or None
+    return parse_fields(model, fields)
 
 
 def parse_json(model: type[Model], body: bytes) -> Model:
@@ -94,6 +111,16 @@ def _instant(text: object) -> int:
         raise fault("errors.invalid", str(error)) from None
 
 
+_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
+
+
+def _flag(text: object) -> bool:
+    word = text.lower() if isinstance(text, str) else text
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise fault("errors.invalid", "must be true or false")
+
+
 def _zone_name(text: str) -> str:
     try:
         times.zone(text)
@@ -122,6 +149,9 @@ Name = Annotated[Text, AfterValidator(_not_blank)]
 
 Instant = Annotated[int, BeforeValidator(_instant)]
 """A Time, read as Unix seconds."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A boolean of a query string; pycronofy writes `True`."""
 
 TzId = Annotated[str, AfterValidator(_zone_name)]
 """The name of an IANA zone."""

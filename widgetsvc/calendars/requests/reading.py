@@ -12,139 +12,110 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
+from pydantic import BeforeValidator, Field, model_validator
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
+from widgetsvc.calendars.errors import NotFound
+from widgetsvc.calendars.requests.base import Flag, Instant, Query, fault, parse_query
 from widgetsvc.calendars.store.events import Cursor, Selection, Window
+from widgetsvc.timezones import is_zone
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
-_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 _MAX_LINK = 4_096
 _MAX_PAGES, _MAX_INSTANT = 1_000_000, 2**40
-_EVENT_UID = re.compile(r"evt_[0-9a-f]{24}")
-_KEPT_IN_LINKS = (
-    "tzid",
-    "from",
-    "to",
-    "include_managed",
-    "only_managed",
-    "include_deleted",
-    "include_free",
-    "include_geo",
-    "include_ids",
-    "last_modified",
-    "localized_times",
-)
+_EVENT_UID = re.compile(r"evt_(?:external_)?[0-9a-f]{24}")
+_NOT_IN_LINKS = {"calendar_ids", "include_userinfo"}
+"""What a link need not say again: the reader's own calendar was among those that were asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A checked query: `selection` is None where it can find nothing."""
+def _day(raw: object) -> date | int:
+    if not isinstance(raw, str):
+        raise fault("errors.invalid", "must be a date such as 2024-06-25")
+    try:
+        # Ruby users may send a time, which stands for its day.
+        is_time = not times.looks_like_date(raw) and len(raw) > len("2024-06-25")
+        return times.parse_time(raw) if is_time else times.parse_date(raw)
+    except ValueError as error:
+        raise fault("errors.invalid", str(error)) from None
 
-    selection: Selection | None
-    localized_in: str | None
-    include_geo: bool
-    include_userinfo: bool
-    include_ids: bool
+
+def _zone_name(raw: object) -> str:
+    if not isinstance(raw, str) or not is_zone(raw):
+        raise fault("errors.tzid_unrecognized", "TZID not recognized")
+    return raw
 
 
-class _Parameters:
-    """Reads parameters one by one and collects their faults."""
+class ReadingQuery(Query):
+    """`GET /v1/events` and `GET /v1/free_busy`. Days are read in `tzid`; `to` is not part of the window."""
 
-    def __init__(self, values: MultiDict[str, str]) -> None:
-        self._values = values
-        self.faults: list[FieldError] = []
+    several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
-    def flag(self, name: str, *, default: bool = False) -> bool:
-        """A boolean; pycronofy writes `True`."""
-        text = self._values.get(name, "").lower()
-        if text in _TRUE | _FALSE:
-            return text in _TRUE
-        if text:
-            self._fault(name, "errors.invalid", "must be true or false")
-        return default
+    tzid: Annotated[str, BeforeValidator(_zone_name), Field(validate_default=True)] = ""
+    first: Annotated[date | int | None, BeforeValidator(_day), Field(alias="from")] = None
+    last: Annotated[date | int | None, BeforeValidator(_day), Field(alias="to")] = None
+    calendar_ids: list[str] | None = None
+    include_managed: Flag = False
+    only_managed: Flag = False
+    include_deleted: Flag = False
+    include_free: Flag = True
+    include_geo: Flag = False
+    include_ids: Flag = False
+    include_userinfo: Flag = False
+    last_modified: Instant | None = None
+    localized_times: Flag = False
 
-    def zone(self) -> ZoneInfo:
-        """The required zone in which days are read."""
-        try:
-            return times.zone(self._values.get("tzid", ""))
-        except ValueError as error:
-            self._fault("tzid", "errors.tzid_unrecognized", str(error))
-            return ZoneInfo("UTC")
-
-    def day(self, name: str, tz: ZoneInfo) -> date | None:
-        """A day; Ruby users may send a time, which stands for its day."""
-        text = self._values.get(name)
-        if not text:
-            return None
-        try:
-            is_time = not times.looks_like_date(text) and len(text) > len("2024-06-25")
-            return times.day_of(times.parse_time(text), tz) if is_time else times.parse_date(text)
-        except ValueError as error:
-            self._fault(name, "errors.invalid", str(error))
-            return None
-
-    def instant(self, name: str) -> int | None:
-        """A time."""
-        text = self._values.get(name)
-        try:
-            return times.parse_time(text) if text else None
-        except ValueError as error:
-            self._fault(name, "errors.invalid", str(error))
-            return None
-
-    def several(self, name: str) -> list[str]:
-        """The values of a list parameter."""
-        return self._values.getlist(f"{name}[]") or self._values.getlist(name)
-
-    def _fault(self, name: str, key: str, description: str) -> None:
-        self.faults.append(FieldError(name, key, description))
-
-    def check_order(self, first: date | None, last: date | None) -> None:
-        """Note a window that ends before it begins."""
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        first, last = self.days
         if first is not None and last is not None and last < first:
-            self._fault("to", "errors.invalid_time_pair", "to must not be before from")
+            raise fault("errors.invalid_time_pair", "to must not be before from", "to")
+        return self
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which days are read."""
+        return times.zone(self.tzid)
 
-def parse_reading(values: MultiDict[str, str], calendar_id: str, now: float) -> Reading:
-    """Check a query string. Raises InvalidParameters with all of its faults."""
-    parameters = _Parameters(values)
-    tz = parameters.zone()
-    first, last = parameters.day("from", tz), parameters.day("to", tz)
-    parameters.check_order(first, last)
-    managed = parameters.flag("include_managed") | parameters.flag("only_managed")
-    calendar_ids = parameters.several("calendar_ids")
-    selection = Selection(
-        calendar_id=calendar_id,
-        window=_window(tz, first, last, int(now)),
-        include_deleted=parameters.flag("include_deleted"),
-        include_transparent=parameters.flag("include_free", default=True),
-        modified_since=parameters.instant("last_modified"),
-    )
-    found = managed and (not calendar_ids or calendar_id in calendar_ids)
-    reading = Reading(
-        selection=selection if found else None,
-        localized_in=tz.key if parameters.flag("localized_times") else None,
-        include_geo=parameters.flag("include_geo"),
-        include_userinfo=parameters.flag("include_userinfo"),
-        include_ids=parameters.flag("include_ids"),
-    )
-    if parameters.faults:
-        raise InvalidParameters(parameters.faults)
-    return reading
+    @property
+    def days(self) -> tuple[date | None, date | None]:
+        """The first day and the one after the last, as far as they were given."""
+        return self._day_of(self.first), self._day_of(self.last)
 
+    def _day_of(self, given: date | int | None) -> date | None:
+        return times.day_of(given, self.zone) if isinstance(given, int) else given
 
-def _window(tz: ZoneInfo, first: date | None, last: date | None, now: int) -> Window:
-    """The window; without either end managed events come back whatever their time."""
-    if first is None and last is None:
-        return Window(tz)
-    return Window(
-        tz, first or times.days_from(now, _DAYS_BACK, tz), last or times.days_from(now, _DAYS_AHEAD, tz)
-    )
+    @property
+    def localized_in(self) -> str | None:
+        """The zone in which times are to be written; None for UTC."""
+        return self.tzid if self.localized_times else None
+
+    def selection(self, calendar_id: str, now: float) -> Selection | None:
+        """What to read of a calendar; None where it can only be nothing."""
+        managed = self.include_managed or self.only_managed
+        if not managed or (self.calendar_ids and calendar_id not in self.calendar_ids):
+            return None
+        return Selection(
+            calendar_id=calendar_id,
+            window=self._window(int(now)),
+            include_deleted=self.include_deleted,
+            include_transparent=self.include_free,
+            modified_since=self.last_modified,
+        )
+
+    def _window(self, now: int) -> Window:
+        """The window; without either end managed events come back whatever their time."""
+        first, last = self.days
+        if first is None and last is None:
+            return Window(self.zone)
+        return Window(
+            self.zone,
+            first or times.days_from(now, _DAYS_BACK, self.zone),
+            last or times.days_from(now, _DAYS_AHEAD, self.zone),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +131,9 @@ class PageLink:
 
     @classmethod
     def after_page(cls, number: int, values: MultiDict[str, str], last: Cursor) -> "PageLink":
-        """The link from a page to the next; only a reading that found something has one.
-
-        What a query need not say again stays out, above all `calendar_ids`: the reader's own was among them.
-        """
-        query = {name: values.getlist(name) for name in _KEPT_IN_LINKS if name in values}
+        """The link from a page to the next; only a reading that found something has one."""
+        names = {field.alias or name for name, field in ReadingQuery.model_fields.items()} - _NOT_IN_LINKS
+        query = {name: values.getlist(name) for name in sorted(names) if name in values}
         return cls(query, number + 1, last)
 
     def encode(self) -> str:
@@ -173,6 +142,16 @@ class PageLink:
         return (
             base64.urlsafe_b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode().rstrip("=")
         )
+
+    @property
+    def reading(self) -> ReadingQuery:
+        """The query that the link repeats. Raises InvalidParameters where it was tampered with."""
+        return parse_query(ReadingQuery, self.values)
+
+    @property
+    def values(self) -> MultiDict[str, str]:
+        """The query as it was sent."""
+        return MultiDict([(name, text) for name, texts in self.query.items() for text in texts])
 
     @classmethod
     def decode(cls, text: str) -> "PageLink":

@@ -1,0 +1,73 @@
+"""One description of an endpoint: what requests are checked with is what the OpenAPI document says.
+
+A view declared with `endpoint` is called with what its declaration names, in this order: the caller, the
+query, the body; then come the parts of the path, by name. Credentials are checked first, so that strangers
+learn nothing about what they send.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Flask, Response, request
+
+from widgetsvc.calendars.api.bodies import body as read_body
+from widgetsvc.calendars.api.bodies import form_or_json
+from widgetsvc.calendars.api.credentials import Caller
+from widgetsvc.calendars.requests.base import Query, Request, parse_query
+
+Handler = Callable[..., Response]
+_ATTRIBUTE = "operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What an endpoint takes, from whom, and what its answers mean.
+
+    `answers` maps the status of success to words; the refusals follow from the rest. `takes_form` endpoints
+    read a form as well as JSON. `in_batch` ones may be called by `POST /v1/batch`.
+    """
+
+    handler: Handler
+    method: str
+    answers: Mapping[int, str]
+    caller: Caller[Any] | None = None
+    query: type[Query] | None = None
+    body: type[Request] | None = None
+    takes_form: bool = False
+    in_batch: bool = False
+
+    def __call__(self, **path: str) -> Response:
+        """Answer the current request."""
+        given: list[Any] = []
+        if self.caller is not None:
+            given.append(self.caller.identify())
+        if self.query is not None:
+            given.append(parse_query(self.query, request.args))
+        if self.body is not None:
+            given.append((form_or_json if self.takes_form else read_body)(self.body))
+        return self.handler(*given, **path)
+
+
+def endpoint(
+    blueprint: Blueprint, method: str, rule: str, answers: Mapping[int, str], **takes: Any
+) -> Callable[[Handler], Handler]:
+    """Register a view at a rule; `takes` are the further members of `Operation`."""
+
+    def register(handler: Handler) -> Handler:
+        operation = Operation(handler, method, answers, **takes)
+
+        def view(**path: str) -> Response:
+            return operation(**path)
+
+        setattr(view, _ATTRIBUTE, operation)
+        blueprint.add_url_rule(rule, endpoint=handler.__name__, view_func=view, methods=[method])
+        return handler
+
+    return register
+
+
+def operation_of(app: Flask, endpoint_name: str) -> Operation | None:
+    """What is declared for an endpoint of the application, by Flask's name for it."""
+    found: Operation | None = getattr(app.view_functions.get(endpoint_name), _ATTRIBUTE, None)
+    return found
