@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-_PREFIXES = ("/v1/", "/oauth/")
+_PREFIXES = ("/v1/", "/oauth/", "/schedule/", "/feeds/")
 
 
 class BackendDispatcher:
-    """WSGI: `/v1` and `/oauth` go to the backend, everything else to the gateway."""
+    """WSGI: the API, its hosted pages and feeds go to the backend, everything else to the gateway."""
 
     def __init__(self, gateway: WSGIApplication, backend: WSGIApplication) -> None:
         self._gateway = gateway
