@@ -1,0 +1,28 @@
+"""The `widgetsvc` command: what its families of commands share, and a module for each family."""
+
+import click
+
+from widgetsvc import __version__
+from widgetsvc.cli.applications import application
+from widgetsvc.cli.calendars import calendar
+from widgetsvc.cli.serving import demo, serve
+from widgetsvc.cli.storage import db
+from widgetsvc.cli.support import Commands
+from widgetsvc.cli.tenants import tenant
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Put scheduling calendars on any web page.
+
+    Settings are environment variables that begin with WIDGETSVC_; the README lists them.
+    """
+
+
+main.add_command(serve)
+main.add_command(demo)
+main.add_command(db)
+main.add_command(application)
+main.add_command(tenant)
+main.add_command(calendar)

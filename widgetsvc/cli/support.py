@@ -1,0 +1,71 @@
+"""What the commands share: types of argument, faults as exit statuses, and output."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from alembic.util import CommandError
+from rich.cells import cell_len, set_cell_size
+from sqlalchemy.exc import DatabaseError
+
+from widgetsvc.config import Settings
+from widgetsvc.errors import ConfigurationError, ServiceError
+from widgetsvc.wiring import Operations, build_operations
+
+_INVALID_SETTINGS = 2
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+class _Text(click.ParamType[str]):
+    """Text in valid Unicode; a terminal can pass anything."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("is not valid UTF-8", param, ctx)
+        return value
+
+
+TEXT = _Text()
+
+
+class Commands(click.Group):
+    """Turns the service's errors into words and an exit status; everything else is a bug and shows as one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            click.echo(f"widgetsvc cannot start with these settings:\n{error}", err=True)
+            ctx.exit(_INVALID_SETTINGS)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from error
+        except (OSError, DatabaseError, CommandError) as error:
+            # The data folder cannot be used: not there, read-only, full, or no database of ours.
+            raise click.ClickException(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+
+
+def operations() -> Operations:
+    """What the service can do, with the settings that the environment holds."""
+    return build_operations(Settings.from_environment())
+
+
+def print_json(document: object) -> None:
+    """Print the document on one line, for programs."""
+    click.echo(json.dumps(document))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
+    """Print the rows under their columns, for people; where there are no rows, print `none`."""
+    if not rows:
+        click.echo(none)
+        return
+    # Names and ids are shown as they are, markup and emoji codes included, and each row keeps to its line.
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        click.echo("  ".join(map(set_cell_size, row, widths)).rstrip())
