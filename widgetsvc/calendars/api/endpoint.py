@@ -5,15 +5,16 @@ query, the body; then come the parts of the path, by name. Credentials are check
 learn nothing about what they send.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
 from widgetsvc.calendars.api.bodies import body as read_body
-from widgetsvc.calendars.api.bodies import form_or_json
+from widgetsvc.calendars.api.bodies import body_as_sent, form_or_json
 from widgetsvc.calendars.api.credentials import Caller
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.requests.base import Query, Request, parse_query
 
 Handler = Callable[..., Response]
@@ -25,7 +26,9 @@ class Operation:
     """What an endpoint takes, from whom, and what its answers mean.
 
     `answers` maps the status of success to words; the refusals follow from the rest. `takes_form` endpoints
-    read a form as well as JSON. `in_batch` ones may be called by `POST /v1/batch`.
+    read a form as well as JSON. `in_batch` ones may be called by `POST /v1/batch`. Where the body is refused,
+    `further_faults` is called like the view, but with the body as it was sent, and finds what only the store
+    knows to be wrong: all faults are listed at once.
     """
 
     handler: Handler
@@ -36,6 +39,7 @@ class Operation:
     body: type[Request] | None = None
     takes_form: bool = False
     in_batch: bool = False
+    further_faults: Callable[..., Iterable[FieldError]] | None = None
 
     def __call__(self, **path: str) -> Response:
         """Answer the current request."""
@@ -45,7 +49,13 @@ class Operation:
         if self.query is not None:
             given.append(parse_query(self.query, request.args))
         if self.body is not None:
-            given.append((form_or_json if self.takes_form else read_body)(self.body))
+            try:
+                given.append((form_or_json if self.takes_form else read_body)(self.body))
+            except InvalidParameters as error:
+                if self.further_faults is None:
+                    raise
+                further = self.further_faults(*given, body_as_sent(), **path)
+                raise InvalidParameters([*error.faults, *further]) from None
         return self.handler(*given, **path)
 
 
