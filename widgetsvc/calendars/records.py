@@ -95,6 +95,39 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class WeeklyPeriod:
+    """A stretch of one weekday, as its application wrote it.
+
+    `day` is a lower-case English weekday, the times are `HH:mm` on the wall; an end of `24:00` or `00:00` is
+    the midnight that ends the day.
+    """
+
+    day: str
+    start_time: str
+    end_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityRule:
+    """Hours of the week, in a zone, at which an account is available; no `calendar_ids` means all it has."""
+
+    availability_rule_id: str
+    tzid: str
+    weekly_periods: tuple[WeeklyPeriod, ...]
+    calendar_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailablePeriod:
+    """A single stretch of time, in Unix seconds, at which an account is available; `tzid` is its own zone."""
+
+    available_period_id: str
+    start: int
+    end: int
+    tzid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EventTime:
     """When an event takes place, half-open.
 

@@ -5,10 +5,20 @@ Absent values are left out, never null: the C# SDK raises on a null time.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from widgetsvc.calendars.engine.availability import Opening
-from widgetsvc.calendars.records import Account, AccountKind, Event, EventTime, Grant, Transparency
+from widgetsvc.calendars.records import (
+    Account,
+    AccountKind,
+    AvailabilityRule,
+    AvailablePeriod,
+    Event,
+    EventTime,
+    Grant,
+    Transparency,
+)
 from widgetsvc.calendars.times import format_localized, format_time
 
 Document = dict[str, Any]
@@ -190,12 +200,13 @@ def _location(stored: object, *, include_geo: bool) -> Document:
 def _times(time: EventTime, localized_in: str | None) -> Document:
     if time.days is not None:
         return {"start": time.days[0].isoformat(), "end": time.days[1].isoformat()}
+    return _instants(time.start, time.end, localized_in)
+
+
+def _instants(start: int, end: int, localized_in: str | None) -> Document:
     if localized_in is not None:
-        return {
-            "start": format_localized(time.start, localized_in),
-            "end": format_localized(time.end, localized_in),
-        }
-    return {"start": format_time(time.start), "end": format_time(time.end)}
+        return {"start": format_localized(start, localized_in), "end": format_localized(end, localized_in)}
+    return {"start": format_time(start), "end": format_time(end)}
 
 
 def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> Document:
@@ -214,6 +225,26 @@ def _free_busy_status(stored: Event) -> str:
     if stored.draft.transparency is Transparency.TRANSPARENT:
         return "free"
     return "tentative" if stored.draft.tentative else "busy"
+
+
+def availability_rule(rule: AvailabilityRule) -> Document:
+    """An availability rule, as written."""
+    document: Document = {
+        "availability_rule_id": rule.availability_rule_id,
+        "tzid": rule.tzid,
+        "weekly_periods": [asdict(period) for period in rule.weekly_periods],
+    }
+    if rule.calendar_ids is not None:
+        document["calendar_ids"] = list(rule.calendar_ids)
+    return document
+
+
+def available_period(period: AvailablePeriod, localized_in: str | None) -> Document:
+    """An entry of `GET /v1/available_periods`; times in UTC, or localized in a zone."""
+    return {
+        "available_period_id": period.available_period_id,
+        **_instants(period.start, period.end, localized_in),
+    }
 
 
 def openings(key: str, found: Iterable[Opening]) -> Document:

@@ -5,6 +5,8 @@ from flask import Flask
 from widgetsvc.calendars.api import (
     application_calendars,
     availability,
+    availability_rules,
+    available_periods,
     batch,
     cors,
     element_tokens,
@@ -26,7 +28,17 @@ def create_backend_app(backend: Backend) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, batch, availability, element_tokens):
+    for module in (
+        application_calendars,
+        oauth,
+        identity,
+        events,
+        batch,
+        availability,
+        availability_rules,
+        available_periods,
+        element_tokens,
+    ):
         app.register_blueprint(module.blueprint)
     cors.install(app)
     error_handlers.install(app)

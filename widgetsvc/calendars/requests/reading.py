@@ -44,6 +44,10 @@ def _day(raw: object) -> date | int:
         raise fault("errors.invalid", str(error)) from None
 
 
+Day = Annotated[date | int, BeforeValidator(_day)]
+"""A Date, or a Time (Unix seconds) that stands for its day in the query's zone."""
+
+
 def _zone_name(raw: object) -> str:
     if not isinstance(raw, str) or not is_zone(raw):
         raise fault("errors.tzid_unrecognized", "TZID not recognized")
@@ -56,8 +60,8 @@ class ReadingQuery(Query):
     several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
     tzid: Annotated[str, BeforeValidator(_zone_name), Field(validate_default=True)] = ""
-    first: Annotated[date | int | None, BeforeValidator(_day), Field(alias="from")] = None
-    last: Annotated[date | int | None, BeforeValidator(_day), Field(alias="to")] = None
+    first: Annotated[Day | None, Field(alias="from")] = None
+    last: Annotated[Day | None, Field(alias="to")] = None
     calendar_ids: list[str] | None = None
     include_managed: Flag = False
     only_managed: Flag = False
