@@ -109,9 +109,14 @@ class EventTime:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """An event as an application writes it; `details` is kept and given back but never searched."""
+    """An event as it is to be written.
 
-    event_id: str
+    It is managed if it has an `event_id`, the application's own, and external otherwise. `details` holds the
+    further members by Cronofy's names; they are kept and given back but never searched. Those named in `kept`
+    stay as they are when the event is there already: only a new event takes them from here.
+    """
+
+    event_id: str | None
     summary: str
     description: str
     time: EventTime
@@ -119,6 +124,24 @@ class EventDraft:
     transparency: Transparency
     tentative: bool
     details: Mapping[str, object]
+    kept: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedEvent:
+    """An event of somebody else's calendar: it has no `event_id`, and `ics_uid` tells it from the others."""
+
+    ics_uid: str
+    draft: EventDraft
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What became of the events of an import."""
+
+    created: int
+    updated: int
+    unchanged: int
 
 
 @dataclass(frozen=True, slots=True)

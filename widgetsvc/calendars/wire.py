@@ -129,33 +129,52 @@ def page(number: int, total: int, next_page: str | None, items: Mapping[str, obj
     return {"pages": pages, **items}
 
 
+_DETAILS = (
+    "url",
+    "color",
+    "reminders",
+    "conferencing",
+    "meeting_url",
+    "organizer",
+    "series_identifier",
+    "subscriptions",
+    "attachments",
+    "event_classes",
+    "locale",
+    "tags",
+)
+
+
 def event(stored: Event, localized_in: str | None, *, include_geo: bool) -> Document:
     """An entry of `GET /v1/events`; times in UTC, or localized in a zone."""
-    draft = stored.draft
+    draft, details = stored.draft, stored.draft.details
     document: Document = {
         "calendar_id": stored.calendar_id,
-        "event_uid": stored.event_uid,
-        "event_id": draft.event_id,
+        **_ids(stored),
         "summary": draft.summary,
         "description": draft.description,
         **_times(draft.time, localized_in),
         "deleted": stored.deleted,
         "created": format_time(stored.created),
         "updated": format_time(stored.updated),
-        "participation_status": "accepted",
-        "attendees": [],
+        "participation_status": details.get("participation_status", "accepted"),
+        "attendees": details.get("attendees", []),
         "transparency": draft.transparency.value,
-        "extended_transparency": draft.details.get("extended_transparency", draft.transparency.value),
+        "extended_transparency": details.get("extended_transparency", draft.transparency.value),
         "status": "tentative" if draft.tentative else "confirmed",
-        "categories": [],
-        "recurring": False,
-        "event_private": bool(draft.details.get("event_private")),
+        "categories": details.get("categories", []),
+        "recurring": bool(details.get("recurring")),
+        "event_private": bool(details.get("event_private")),
         "options": {"delete": True, "update": True, "change_participation_status": False},
     }
-    for name in ("url", "color", "reminders", "conferencing"):
-        if name in draft.details:
-            document[name] = draft.details[name]
-    return document | _location(draft.details.get("location"), include_geo=include_geo)
+    document |= {name: details[name] for name in _DETAILS if name in details}
+    return document | _location(details.get("location"), include_geo=include_geo)
+
+
+def _ids(stored: Event) -> Document:
+    if stored.draft.event_id is None:
+        return {"event_uid": stored.event_uid}
+    return {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
 
 
 def _location(stored: object, *, include_geo: bool) -> Document:
@@ -186,15 +205,15 @@ def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> 
         **_times(stored.draft.time, localized_in),
         "free_busy_status": _free_busy_status(stored),
     }
-    if include_ids:
-        document |= {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
-    return document
+    if stored.deleted:
+        document["deleted"] = True  # else nothing would tell it from one that takes up time
+    return document | _ids(stored) if include_ids else document
 
 
 def _free_busy_status(stored: Event) -> str:
-    if stored.draft.tentative:
-        return "tentative"
-    return "free" if stored.draft.transparency is Transparency.TRANSPARENT else "busy"
+    if stored.draft.transparency is Transparency.TRANSPARENT:
+        return "free"
+    return "tentative" if stored.draft.tentative else "busy"
 
 
 def openings(key: str, found: Iterable[Opening]) -> Document:

@@ -18,7 +18,7 @@ from widgetsvc.calendars.requests.availability import (
     GroupRequest,
     MemberRequest,
 )
-from widgetsvc.calendars.store.events import BusyTimes
+from widgetsvc.calendars.store.events import BusyFilter
 
 blueprint = Blueprint("availability", __name__)
 
@@ -46,12 +46,9 @@ def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
     faults = list(_unknown(wanted, accounts))
     if faults:
         raise InvalidParameters(faults)
-    busy = backend.events.busy(
-        {account.calendar_id for account in accounts.values()}, _extent(wanted), excluded=wanted.excluded
-    )
-    busy_by_sub = {sub: busy[account.calendar_id] for sub, account in accounts.items()}
+    busy = _Busy(wanted, {sub: account.calendar_id for sub, account in accounts.items()})
     key, search = _FORMATS[wanted.response_format]
-    return jsonify(wire.openings(key, search(_query(wanted, busy_by_sub))))
+    return jsonify(wire.openings(key, search(_query(wanted, busy))))
 
 
 def _unknown(wanted: AvailabilityRequest, accounts: Mapping[str, Account]) -> Iterator[FieldError]:
@@ -79,7 +76,32 @@ def _extent(wanted: AvailabilityRequest) -> Timespan:
     return Timespan(start - _WIDEST_BUFFER, end + _WIDEST_BUFFER)
 
 
-def _query(wanted: AvailabilityRequest, busy: Mapping[str, BusyTimes]) -> engine.Query:
+class _Busy:
+    """The busy times of all members; those that are looked for alike are looked up together."""
+
+    def __init__(self, wanted: AvailabilityRequest, calendar_ids: Mapping[str, str]) -> None:
+        self._calendar_ids = calendar_ids
+        self._excluded = frozenset(wanted.excluded)
+        asked: dict[BusyFilter, set[str]] = {}
+        for group in wanted.participants:
+            for member in group.members:
+                asked.setdefault(self._filter(member), set()).add(calendar_ids[member.sub])
+        store, extent = current_backend().events, _extent(wanted)
+        self._found = {which: store.busy(calendars, extent, which) for which, calendars in asked.items()}
+
+    def of(self, member: MemberRequest) -> list[tuple[int, int]]:
+        """The (start, end) of what takes up the member's time."""
+        return self._found[self._filter(member)][self._calendar_ids[member.sub]]
+
+    def _filter(self, member: MemberRequest) -> BusyFilter:
+        return BusyFilter(
+            only_managed=member.only_managed_events,
+            ignore_tentative=member.ignore_tentative,
+            excluded=self._excluded,
+        )
+
+
+def _query(wanted: AvailabilityRequest, busy: _Busy) -> engine.Query:
     return engine.Query(
         groups=[_group(group, busy) for group in wanted.participants],
         duration=wanted.required_duration.seconds,
@@ -91,21 +113,17 @@ def _query(wanted: AvailabilityRequest, busy: Mapping[str, BusyTimes]) -> engine
     )
 
 
-def _group(group: GroupRequest, busy: Mapping[str, BusyTimes]) -> engine.Group:
+def _group(group: GroupRequest, busy: _Busy) -> engine.Group:
     members = [
         engine.Member(
             sub=member.sub,
-            busy=_busy(member, busy[member.sub]),
+            busy=busy.of(member),
             windows=_windows(member),
             buffer=_buffer(member.buffer) if member.buffer else None,
         )
         for member in group.members
     ]
     return engine.Group(members, group.required or len(members))
-
-
-def _busy(member: MemberRequest, times: BusyTimes) -> list[tuple[int, int]]:
-    return times.firm if member.ignore_tentative else times.firm + times.tentative
 
 
 def _windows(member: MemberRequest) -> list[Timespan] | None:
