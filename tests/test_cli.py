@@ -380,7 +380,11 @@ def test_a_revoked_account_is_gone(shell: Shell) -> None:
     client_id = shell.json("app", "create", "Portal")["client_id"]
     sub = create_account(shell, client_id, "user")["sub"]
 
+    other = create_account(shell, client_id, "resource")["sub"]
+
     assert f"{sub} is revoked" in shell("account", "revoke", client_id, sub)
+    revoked = {"client_id": client_id, "sub": other, "revoked": True}
+    assert shell.json("account", "revoke", client_id, other) == revoked
 
     assert shell.json("account", "list", client_id) == []
     assert f"no account {sub}" in shell.refused("account", "revoke", client_id, sub)
@@ -446,7 +450,8 @@ def test_a_revoked_calendar_can_be_added_anew(shell: Shell) -> None:
     first = shell.json("calendar", "add", "acme", "store-42")["sub"]
 
     assert "store-42 is revoked" in shell("calendar", "revoke", "acme", "store-42")
-    shell("calendar", "revoke", "acme", "store-42")
+    again = shell.json("calendar", "revoke", "acme", "store-42")
+    assert again == {"tenant": "acme", "application_calendar_id": "store-42", "revoked": True}
 
     (listed,) = shell.json("calendar", "list", "acme")
     assert (listed["sub"], listed["revoked"]) == (None, True)

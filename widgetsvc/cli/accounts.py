@@ -73,13 +73,20 @@ def account_list(client_id: str, *, as_json: bool) -> None:
 @account.command("revoke")
 @click.argument("client_id", type=TEXT)
 @click.argument("sub", type=TEXT)
-def account_revoke(client_id: str, sub: str) -> None:
-    """Revoke the account SUB: its tokens end at once, and its events and all else it holds are deleted."""
+@as_json
+def account_revoke(client_id: str, sub: str, *, as_json: bool) -> None:
+    """Revoke the account SUB: its tokens end at once, and its events and all else it holds are deleted.
+
+    A tenant's calendar is revoked with `widgetsvc calendar revoke`, which tells the running service, too.
+    """
     backend = embedded_backend()
     if not backend.revoke(_application(backend, client_id).application_id, sub):
         raise click.ClickException(
             f"{client_id} has no account {sub}; `widgetsvc account list {client_id}` shows those it has."
         )
+    if as_json:
+        print_json({"client_id": client_id, "sub": sub, "revoked": True})
+        return
     click.echo(f"{sub} is revoked.")
 
 

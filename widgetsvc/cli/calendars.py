@@ -69,13 +69,17 @@ def _shown_sub(calendar: TenantCalendar) -> str:
 @calendar.command("revoke")
 @click.argument("tenant", type=TEXT)
 @click.argument("application_calendar_id", type=TEXT)
-def calendar_revoke(tenant: str, application_calendar_id: str) -> None:
+@as_json
+def calendar_revoke(tenant: str, application_calendar_id: str, *, as_json: bool) -> None:
     """Revoke TENANT's calendar APPLICATION_CALENDAR_ID: it is embedded no more, and its events are deleted.
 
     `widgetsvc calendar add` makes a new, empty one of the same id.
     """
     service = operations()
     service.calendars.revoke(service.tenants.by_slug(tenant), application_calendar_id)
+    if as_json:
+        print_json({"tenant": tenant, "application_calendar_id": application_calendar_id, "revoked": True})
+        return
     click.echo(f"{application_calendar_id} is revoked.")
 
 
