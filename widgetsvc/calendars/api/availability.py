@@ -41,7 +41,6 @@ _FORMATS: Mapping[str, tuple[str, Callable[[engine.Query], list[engine.Opening]]
 )
 def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
     """Find times that suit; an element token has to cover every sub."""
-    backend = current_backend()
     accounts = allowed.accounts(wanted.subs)
     faults = list(_unknown(wanted, accounts))
     if faults:
