@@ -51,6 +51,12 @@ class Application:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["element_token"]["token"])
 
+    def person(self, name: str) -> "Calendar":
+        client_id = self.credentials["client_id"]
+        return Calendar(
+            self, self.service.run("account", "create", client_id, "--kind", "user", "--name", name)
+        )
+
 
 class Calendar:
     """An account of the application, reached with its access token."""
@@ -267,13 +273,27 @@ def test_the_availability_rules_come_back_as_they_were_saved(stage: Stage, appli
     expect(element.get_by_role("combobox", name="Choose a timezone")).to_contain_text("Paris")
 
 
+AUTHORIZATION = {"redirect_uri": "http://localhost/", "client_id": "app", "scope": "read_write"}
+
+
 def test_calendar_sync_shows_an_application_calendar(stage: Stage, application: Application) -> None:
     calendar = application.calendar("sync")
-    authorization = {"redirect_uri": "http://localhost/", "client_id": "app", "scope": "read_write"}
 
-    element = stage.show("CalendarSync", "account_management", calendar, authorization=authorization)
+    element = stage.show("CalendarSync", "account_management", calendar, authorization=AUTHORIZATION)
 
     profile = calendar.get("/v1/profiles").json()["profiles"][0]
     expect(element.locator(".CalendarSync__profile-name")).to_have_text(profile["profile_name"])
     expect(element.locator(".CalendarSync__status-label")).to_have_text("Active")
     expect(element.get_by_role("button")).to_have_count(0)
+
+
+def test_calendar_sync_lets_a_person_remove_a_profile(stage: Stage, application: Application) -> None:
+    jane = application.person("Jane Doe")
+    element = stage.show("CalendarSync", "account_management", jane, authorization=AUTHORIZATION)
+
+    element.get_by_role("button", name="Edit accounts").click()
+    element.locator(".CalendarSync__profile").get_by_role("button").click()
+    told = stage.wait_for("profile_revoked")
+
+    assert told["userinfo"]["cronofy.data"]["profiles"] == []
+    assert jane.get("/v1/profiles").json() == {"profiles": []}

@@ -70,8 +70,9 @@ def _calendar(account: Account) -> Document:
 
 
 def calendars(account: Account) -> Document:
-    """`GET /v1/calendars`: an account has exactly one."""
-    return {"calendars": [_profile(account) | _calendar(account)], "sub": account.sub}
+    """`GET /v1/calendars`: an account has one at most."""
+    calendars = [_profile(account) | _calendar(account)] if account.connected else []
+    return {"calendars": calendars, "sub": account.sub}
 
 
 def _connected_profile(account: Account) -> Document:
@@ -86,8 +87,8 @@ def _connected_profile(account: Account) -> Document:
 
 
 def profiles(account: Account) -> Document:
-    """`GET /v1/profiles`: an account has exactly one, and it is connected."""
-    return {"profiles": [_connected_profile(account)]}
+    """`GET /v1/profiles`: an account has one at most, and it is connected."""
+    return {"profiles": [_connected_profile(account)] if account.connected else []}
 
 
 def userinfo(account: Account) -> Document:
@@ -103,7 +104,8 @@ def userinfo(account: Account) -> Document:
     data: Document = {"authorization": {"scope": _SCOPE, "status": "active"}}
     if account.application_calendar_id is not None:
         data["application_calendar"] = {"application_calendar_id": account.application_calendar_id}
-    data["profiles"] = [_connected_profile(account) | {"profile_calendars": [_calendar(account)]}]
+    profile = _connected_profile(account) | {"profile_calendars": [_calendar(account)]}
+    data["profiles"] = [profile] if account.connected else []
     data["conferencing_profiles"] = []
     return {
         "sub": account.sub,
