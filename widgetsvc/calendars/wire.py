@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from widgetsvc.calendars.engine.availability import Opening
+from widgetsvc.calendars.engine.sequences import Item
 from widgetsvc.calendars.records import (
     Account,
     AccountKind,
@@ -251,13 +252,22 @@ def available_period(period: AvailablePeriod, localized_in: str | None) -> Docum
 
 def openings(key: str, found: Iterable[Opening]) -> Document:
     """The answer to an availability query under `available_periods` or `available_slots`."""
+    return {key: [_opening(opening) for opening in found]}
+
+
+def _opening(opening: Opening) -> Document:
     return {
-        key: [
-            {
-                "start": format_time(opening.start),
-                "end": format_time(opening.end),
-                "participants": [{"sub": sub} for sub in opening.subs],
-            }
-            for opening in found
+        "start": format_time(opening.start),
+        "end": format_time(opening.end),
+        "participants": [{"sub": sub} for sub in opening.subs],
+    }
+
+
+def sequences(found: Iterable[Iterable[tuple[Item, Opening]]]) -> Document:
+    """The answer to a query for sequences."""
+    return {
+        "sequences": [
+            {"sequence": [{"sequence_id": item.id, **_opening(opening)} for item, opening in parts]}
+            for parts in found
         ]
     }

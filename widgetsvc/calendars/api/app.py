@@ -14,6 +14,7 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -37,6 +38,7 @@ def create_backend_app(backend: Backend) -> Flask:
         availability,
         availability_rules,
         available_periods,
+        sequenced_availability,
         element_tokens,
     ):
         app.register_blueprint(module.blueprint)
