@@ -6,10 +6,10 @@ backend cannot honour is refused, never dropped in silence.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.requests.base import Instant, Name, Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import Instant, Name, Request, Text, TzId, either_is_required, fault
 
 MAX_MEMBERS = 50
 MAX_PERIODS = 50
@@ -23,6 +23,8 @@ _MINUTE = 60
 
 class Duration(Request):
     """`{"minutes": 90}`, `{"hours": 2}` or `{"hours": 1, "minutes": 30}`."""
+
+    model_config = ConfigDict(json_schema_extra=either_is_required("hours", "minutes"))
 
     hours: Annotated[int, Field(ge=0, le=24)] | None = None
     minutes: Annotated[int, Field(ge=0, le=1_440)] | None = None
@@ -70,20 +72,33 @@ class Slot(Request):
     start: Instant
 
 
+class DurationRange(Request):
+    """A buffer in the SDKs' grammar; its maximum changes nothing."""
+
+    minimum: Duration | None = None
+    maximum: Duration | None = None
+
+
 def _buffer_side(raw: object) -> object:
     # {"minutes": 30} in the current grammar, {"minimum": {"minutes": 30}, "maximum": …} in the SDKs'.
-    if isinstance(raw, dict) and "minimum" in raw:
+    if not isinstance(raw, dict):
+        return raw
+    given = {name for name, value in raw.items() if value is not None}
+    if "minimum" in given:
         return raw["minimum"]
-    if isinstance(raw, dict) and not {name for name, value in raw.items() if value is not None} - {"maximum"}:
-        return {"minutes": 0}
-    return raw
+    return raw if given - {"maximum"} else {"minutes": 0}
+
+
+BufferSide = Annotated[
+    Duration, BeforeValidator(_buffer_side, json_schema_input_type=Duration | DurationRange)
+]
 
 
 class BufferRequest(Request):
     """Time to keep free around a meeting."""
 
-    before: Annotated[Duration, BeforeValidator(_buffer_side)] = Duration(minutes=0)
-    after: Annotated[Duration, BeforeValidator(_buffer_side)] = Duration(minutes=0)
+    before: BufferSide = Duration(minutes=0)
+    after: BufferSide = Duration(minutes=0)
 
     @model_validator(mode="after")
     def _is_short(self) -> Self:
@@ -92,9 +107,12 @@ class BufferRequest(Request):
         return self
 
 
+_NOTHING = WithJsonSchema({"enum": [None, False, [], {}]})
+
+
 def _refused(feature: str) -> BeforeValidator:
     def refuse(value: object) -> object:
-        if value in ([], {}, False):
+        if value is False or value in ([], {}):
             return None
         raise fault("errors.not_supported", f"{feature} cannot be honoured by this server")
 
@@ -112,11 +130,14 @@ class MemberRequest(Request):
     only_managed_events: bool = False
     ignore_tentative: bool = False
     availability_rule_ids: list[Text] | None = None
-    availability_constraints: Annotated[None, _refused("availability constraints")] = None
+    availability_constraints: Annotated[None, _refused("availability constraints"), _NOTHING] = None
 
 
 def _member(raw: object) -> object:
     return {"sub": raw} if isinstance(raw, str) else raw
+
+
+Member = Annotated[MemberRequest, BeforeValidator(_member, json_schema_input_type=Name | MemberRequest)]
 
 
 def _required(raw: object) -> object:
@@ -127,11 +148,17 @@ def _required(raw: object) -> object:
     return raw
 
 
+Required = Annotated[
+    int | None,
+    BeforeValidator(_required, json_schema_input_type=Literal["all"] | Annotated[int, Field(ge=1)] | None),
+]
+
+
 class GroupRequest(Request):
     """Members of whom `required` have to be available; None stands for all."""
 
-    members: Annotated[list[Annotated[MemberRequest, BeforeValidator(_member)]], Field(min_length=1)]
-    required: Annotated[int | None, BeforeValidator(_required)] = None
+    members: Annotated[list[Member], Field(min_length=1)]
+    required: Required = None
 
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
@@ -166,7 +193,7 @@ class AvailabilityRequest(Request):
     max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = RESULTS_WHEN_UNSAID
     excluded_events: Annotated[list[ExcludedEvent], Field(max_length=50, default_factory=list)]
     tzid: TzId | None = None
-    bookable_events: Annotated[None, _refused("bookable events")] = None
+    bookable_events: Annotated[None, _refused("bookable events"), _NOTHING] = None
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

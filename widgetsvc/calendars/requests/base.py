@@ -1,13 +1,27 @@
 """How the backend reads bodies and reports their faults.
 
 Unknown members are ignored, as Cronofy does; null is the same as absent, because pycronofy sends it so.
+A validator that takes more, or less, than the type it returns says so beside itself in JSON Schema: the
+OpenAPI document is made of these models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
@@ -19,6 +33,19 @@ def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
     return PydanticCustomError(
         "cronofy", "{description}", {"key": key, "description": description, "path": path}
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """Annotates a type with more for its JSON schema to say; further constraints still add theirs."""
+
+    more: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Let the type describe itself, then add to it."""
+        return handler(core) | dict(self.more)
 
 
 class Request(BaseModel):
@@ -35,6 +62,18 @@ class Request(BaseModel):
         if isinstance(data, dict):
             return {name: value for name, value in data.items() if value is not None or name in cls.nullable}
         return data
+
+
+def either_is_required(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For `json_schema_extra`: any one of these members will do, and none of them can be null then."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema.get("required", []) if name not in names]
+        schema["anyOf"] = [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+        ]
+
+    return describe
 
 
 class Query(Request):
@@ -102,6 +141,10 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(parts).removeprefix(".") or "base"
 
 
+_DAY = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+"""Days between the bounds of what is stored; the calendar leaves some out."""
+
+
 def _instant(text: object) -> int:
     if not isinstance(text, str):
         raise fault("errors.invalid", "must be a time such as 2024-06-25T17:00:00Z")
@@ -141,17 +184,38 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_without_nul), Described({"pattern": r"^[^\x00]*$"})]
 """Any text that every database can hold."""
 
-Name = Annotated[Text, AfterValidator(_not_blank)]
+Name = Annotated[Text, AfterValidator(_not_blank), Described({"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"})]
 """Text that is more than white space."""
 
-Instant = Annotated[int, BeforeValidator(_instant)]
+
+class Time(RootModel[str]):
+    """An instant, by preference in UTC; without fractions of a second."""
+
+    root: str = Field(
+        pattern=rf"^{_DAY}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(\.0{{1,9}})?"
+        r"(Z| ?UTC|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])$",
+        examples=["2024-06-25T17:00:00Z", "2024-06-25T18:00:00+01:00", "2024-06-25 17:00:00Z"],
+    )
+
+
+class Date(RootModel[str]):
+    """A day of the calendar."""
+
+    root: str = Field(pattern=f"^{_DAY}$", examples=["2024-06-25"], json_schema_extra={"format": "date"})
+
+
+Instant = Annotated[int, BeforeValidator(_instant, json_schema_input_type=Time)]
 """A Time, read as Unix seconds."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean of a query string; pycronofy writes `True`."""
 
-TzId = Annotated[str, AfterValidator(_zone_name)]
+TzId = Annotated[
+    str,
+    AfterValidator(_zone_name),
+    Described({"format": "tzid", "examples": ["Europe/London", "America/New_York", "Etc/UTC"]}),
+]
 """The name of an IANA zone."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from widgetsvc.calendars.requests.base import Request, Text, fault
+from widgetsvc.calendars.requests.base import Described, Request, Text, fault
 from widgetsvc.permissions import Permission
 from widgetsvc.urls import origin_of
 
@@ -34,6 +34,15 @@ class ElementTokenRequest(Request):
     """What the token shall allow. A URL as `origin` is cut to its origin."""
 
     version: Literal["1"] = "1"
-    permissions: Annotated[list[str], Field(min_length=1, max_length=16), AfterValidator(_permissions)]
+    permissions: Annotated[
+        list[Annotated[str, Described({"enum": list(Permission)})]],
+        Field(min_length=1, max_length=16),
+        AfterValidator(_permissions),
+    ]
     subs: Annotated[list[Text], Field(max_length=_MAX_SUBS, default_factory=list)]
-    origin: Annotated[str, StringConstraints(max_length=_MAX_ORIGIN), AfterValidator(_origin)]
+    origin: Annotated[
+        str,
+        StringConstraints(max_length=_MAX_ORIGIN),
+        AfterValidator(_origin),
+        Described({"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "examples": ["https://jobs.example.com"]}),
+    ]

@@ -7,11 +7,11 @@ refuses recurrence rather than dropping it.
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
-from widgetsvc.calendars.requests.base import Name, Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import Date, Name, Request, Text, Time, TzId, either_is_required, fault
 
 _MAX_LENGTH_DAYS = 366
 
@@ -21,6 +21,13 @@ class Moment(NamedTuple):
 
     value: int | date
     tzid: str | None = None
+
+
+class ZonedMoment(Request):
+    """A Time or a Date, and the zone it is meant in; a Time is an instant whatever the zone."""
+
+    time: Time | Date
+    tzid: TzId | None = None
 
 
 def _moment(raw: object) -> Moment:
@@ -45,6 +52,9 @@ def _time_or_date(text: str) -> int | date:
         raise fault("errors.invalid", str(error)) from None
 
 
+StartOrEnd = Annotated[Moment, BeforeValidator(_moment, json_schema_input_type=Time | Date | ZonedMoment)]
+
+
 class Location(Request):
     """Where an event takes place; latitude and longitude are strings."""
 
@@ -59,16 +69,19 @@ class Reminder(Request):
     minutes: Annotated[int, Field(ge=0, le=40_320)]
 
 
+_NOT_INTEGRATED = ("explicit", "default", "none")
+
+
 class Conferencing(Request):
     """Only `explicit` conferencing can be kept: there is no provider that could create one."""
 
-    profile_id: Text
+    profile_id: Annotated[Text, WithJsonSchema({"enum": list(_NOT_INTEGRATED)})]
     provider_description: Annotated[Text, StringConstraints(max_length=255)] | None = None
     join_url: Annotated[Text, StringConstraints(max_length=2048)] | None = None
 
     @model_validator(mode="after")
     def _has_no_provider(self) -> Self:
-        if self.profile_id not in {"explicit", "default", "none"}:
+        if self.profile_id not in _NOT_INTEGRATED:
             raise fault(
                 "errors.integrated_conferencing_not_available",
                 "application calendars have no conferencing provider; use explicit with a join_url",
@@ -91,6 +104,8 @@ class EventReference(Request):
     With a uid alone, `event_id` repeats it, so that one of the two is always required under one name.
     """
 
+    model_config = ConfigDict(json_schema_extra=either_is_required("event_id", "event_uid"))
+
     event_id: Annotated[Name, StringConstraints(max_length=512)]
     event_uid: Annotated[Text, StringConstraints(max_length=64)] | None = None
 
@@ -110,8 +125,8 @@ class EventRequest(EventReference):
     summary: Annotated[Text, StringConstraints(max_length=1024)]
     description: Annotated[Text, StringConstraints(max_length=4096)] = ""
     tzid: TzId | None = None
-    start: Annotated[Moment, BeforeValidator(_moment)]
-    end: Annotated[Moment, BeforeValidator(_moment)]
+    start: StartOrEnd
+    end: StartOrEnd
     location: Location | None = None
     url: Annotated[Text, StringConstraints(max_length=2048)] | None = None
     reminders: Annotated[list[Reminder], Field(max_length=5)] | None = None

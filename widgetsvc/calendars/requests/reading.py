@@ -20,9 +20,8 @@ from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import NotFound
-from widgetsvc.calendars.requests.base import Flag, Instant, Query, fault, parse_query
+from widgetsvc.calendars.requests.base import Date, Flag, Instant, Query, Time, TzId, fault, parse_query
 from widgetsvc.calendars.store.events import Cursor, Selection, Window
-from widgetsvc.timezones import is_zone
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _MAX_LINK = 4_096
@@ -43,10 +42,7 @@ def _day(raw: object) -> date | int:
         raise fault("errors.invalid", str(error)) from None
 
 
-def _zone_name(raw: object) -> str:
-    if not isinstance(raw, str) or not is_zone(raw):
-        raise fault("errors.tzid_unrecognized", "TZID not recognized")
-    return raw
+Day = Annotated[date | int | None, BeforeValidator(_day, json_schema_input_type=Date | Time)]
 
 
 class ReadingQuery(Query):
@@ -54,9 +50,9 @@ class ReadingQuery(Query):
 
     several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
-    tzid: Annotated[str, BeforeValidator(_zone_name), Field(validate_default=True)] = ""
-    first: Annotated[date | int | None, BeforeValidator(_day), Field(alias="from")] = None
-    last: Annotated[date | int | None, BeforeValidator(_day), Field(alias="to")] = None
+    tzid: TzId
+    first: Annotated[Day, Field(alias="from")] = None
+    last: Annotated[Day, Field(alias="to")] = None
     calendar_ids: list[str] | None = None
     include_managed: Flag = False
     only_managed: Flag = False
