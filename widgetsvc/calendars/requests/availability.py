@@ -73,7 +73,19 @@ class Slot(Request):
 
 
 class DurationRange(Request):
-    """A buffer in the SDKs' grammar; its maximum changes nothing."""
+    """A buffer in the SDKs' grammar; its maximum changes nothing, and without a minimum it is none."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["minimum"], "properties": {"minimum": {"not": {"type": "null"}}}},
+                {
+                    "properties": {"minimum": {"type": "null"}, "maximum": True},
+                    "additionalProperties": {"type": "null"},
+                },
+            ]
+        }
+    )
 
     minimum: Duration | None = None
     maximum: Duration | None = None

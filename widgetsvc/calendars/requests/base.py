@@ -49,7 +49,10 @@ class Described:
 
 
 class Request(BaseModel):
-    """Base of all bodies: strict types, unknown members ignored, null members dropped."""
+    """Base of all bodies: strict types, unknown members ignored, null members dropped.
+
+    A number without a fraction is an integer however it is written (JSON Schema, section 6.1.1).
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -58,9 +61,13 @@ class Request(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_nulls(cls, data: Any) -> Any:
+    def _as_sent(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            return {name: value for name, value in data.items() if value is not None or name in cls.nullable}
+            return {
+                name: int(value) if isinstance(value, float) and value.is_integer() else value
+                for name, value in data.items()
+                if value is not None or name in cls.nullable
+            }
         return data
 
 
