@@ -315,6 +315,13 @@ def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, 
     assert calendar.get(f"/v1/free_busy/pages/{link}").status_code == 404
 
 
+def test_a_page_link_whose_query_was_tampered_with_is_not_found(calendar: Calendar) -> None:
+    payload = [{"tzid": ["Nowhere"]}, 2, 0, "evt_" + "0" * 24]
+    link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
 def test_a_page_link_stays_short_whatever_was_asked(calendar: Calendar) -> None:
     for n in range(api_events.EVENTS_PER_PAGE + 1):
         calendar.write(f"e{n}", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")

@@ -107,7 +107,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+        raise _refusal(error) from None
 
 
 def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
@@ -115,7 +115,18 @@ def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+        raise _refusal(error) from None
+
+
+_MOST_FAULTS = 1_000
+
+
+def _refusal(error: ValidationError) -> InvalidParameters:
+    count = error.error_count()
+    if count > _MOST_FAULTS:
+        # A megabyte of faults would be twenty to list.
+        return InvalidParameters.single("base", "errors.too_many", f"has {count} faults, too many to list")
+    return InvalidParameters(map(_field_error, error.errors(include_url=False)))
 
 
 _WORDS = {

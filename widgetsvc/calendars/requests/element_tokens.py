@@ -3,7 +3,6 @@
 Source: Cronofy API, Element Tokens.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -16,11 +15,10 @@ _MAX_SUBS = 50
 _MAX_ORIGIN = 300
 
 
-def _permissions(names: Sequence[str]) -> Sequence[str]:
-    unknown = [name for name in names if name not in set(Permission)]
-    if unknown:
-        raise fault("errors.not_recognized", f"unknown: {', '.join(unknown)}")
-    return names
+def _permission(name: str) -> str:
+    if name not in set(Permission):
+        raise fault("errors.not_recognized", f"must be one of {', '.join(Permission)}")
+    return name
 
 
 def _origin(text: str) -> str:
@@ -35,9 +33,8 @@ class ElementTokenRequest(Request):
 
     version: Literal["1"] = "1"
     permissions: Annotated[
-        list[Annotated[str, Described({"enum": list(Permission)})]],
+        list[Annotated[str, AfterValidator(_permission), Described({"enum": list(Permission)})]],
         Field(min_length=1, max_length=16),
-        AfterValidator(_permissions),
     ]
     subs: Annotated[list[Text], Field(max_length=_MAX_SUBS, default_factory=list)]
     origin: Annotated[

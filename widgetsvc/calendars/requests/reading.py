@@ -15,11 +15,11 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.errors import NotFound
+from widgetsvc.calendars.errors import InvalidParameters, NotFound
 from widgetsvc.calendars.requests.base import Date, Flag, Instant, Query, Time, TzId, fault, parse_query
 from widgetsvc.calendars.store.events import Cursor, Selection, Window
 
@@ -45,12 +45,20 @@ def _day(raw: object) -> date | int:
 Day = Annotated[date | int | None, BeforeValidator(_day, json_schema_input_type=Date | Time)]
 
 
+def _zone_is_required(schema: dict[str, Any]) -> None:
+    # Its default is there to be refused: a zone that is missing is answered as one that is unknown.
+    schema["required"] = ["tzid"]
+    del schema["properties"]["tzid"]["default"]
+
+
 class ReadingQuery(Query):
     """`GET /v1/events` and `GET /v1/free_busy`. Days are read in `tzid`; `to` is not part of the window."""
 
     several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
-    tzid: TzId
+    model_config = ConfigDict(json_schema_extra=_zone_is_required)
+
+    tzid: Annotated[TzId, Field(validate_default=True)] = ""
     first: Annotated[Day, Field(alias="from")] = None
     last: Annotated[Day, Field(alias="to")] = None
     calendar_ids: list[str] | None = None
@@ -141,8 +149,11 @@ class PageLink:
 
     @property
     def reading(self) -> ReadingQuery:
-        """The query that the link repeats. Raises InvalidParameters where it was tampered with."""
-        return parse_query(ReadingQuery, self.values)
+        """The query that the link repeats. Raises NotFound where it was tampered with."""
+        try:
+            return parse_query(ReadingQuery, self.values)
+        except InvalidParameters:
+            raise NotFound("no such page") from None
 
     @property
     def values(self) -> MultiDict[str, str]:
