@@ -227,10 +227,11 @@ def _parameters(query: type[Query] | None, definitions: Document) -> Iterator[Do
         return
     model = definitions[query.__name__]
     for name, schema in model["properties"].items():
-        yield {
-            "name": f"{name}[]" if name in query.several else name,
-            "in": "query",
-            "required": name in model.get("required", []),
+        required = name in model.get("required", [])
+        parameter = {"name": f"{name}[]" if name in query.several else name, "in": "query"}
+        yield parameter | {
+            "required": required,
+            "allowEmptyValue": not required,
             "schema": _without_null(schema),
         }
 
