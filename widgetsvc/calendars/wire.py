@@ -5,10 +5,20 @@ Absent values are left out, never null: the C# SDK raises on a null time.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from widgetsvc.calendars.engine.availability import Opening
-from widgetsvc.calendars.records import Account, AccountKind, Event, EventTime, Grant, Transparency
+from widgetsvc.calendars.records import (
+    Account,
+    AccountKind,
+    AvailabilityRule,
+    AvailablePeriod,
+    Event,
+    EventTime,
+    Grant,
+    Transparency,
+)
 from widgetsvc.calendars.times import format_localized, format_time
 
 Document = dict[str, Any]
@@ -129,33 +139,52 @@ def page(number: int, total: int, next_page: str | None, items: Mapping[str, obj
     return {"pages": pages, **items}
 
 
+_DETAILS = (
+    "url",
+    "color",
+    "reminders",
+    "conferencing",
+    "meeting_url",
+    "organizer",
+    "series_identifier",
+    "subscriptions",
+    "attachments",
+    "event_classes",
+    "locale",
+    "tags",
+)
+
+
 def event(stored: Event, localized_in: str | None, *, include_geo: bool) -> Document:
     """An entry of `GET /v1/events`; times in UTC, or localized in a zone."""
-    draft = stored.draft
+    draft, details = stored.draft, stored.draft.details
     document: Document = {
         "calendar_id": stored.calendar_id,
-        "event_uid": stored.event_uid,
-        "event_id": draft.event_id,
+        **_ids(stored),
         "summary": draft.summary,
         "description": draft.description,
         **_times(draft.time, localized_in),
         "deleted": stored.deleted,
         "created": format_time(stored.created),
         "updated": format_time(stored.updated),
-        "participation_status": "accepted",
-        "attendees": [],
+        "participation_status": details.get("participation_status", "accepted"),
+        "attendees": details.get("attendees", []),
         "transparency": draft.transparency.value,
-        "extended_transparency": draft.details.get("extended_transparency", draft.transparency.value),
+        "extended_transparency": details.get("extended_transparency", draft.transparency.value),
         "status": "tentative" if draft.tentative else "confirmed",
-        "categories": [],
-        "recurring": False,
-        "event_private": bool(draft.details.get("event_private")),
+        "categories": details.get("categories", []),
+        "recurring": bool(details.get("recurring")),
+        "event_private": bool(details.get("event_private")),
         "options": {"delete": True, "update": True, "change_participation_status": False},
     }
-    for name in ("url", "color", "reminders", "conferencing"):
-        if name in draft.details:
-            document[name] = draft.details[name]
-    return document | _location(draft.details.get("location"), include_geo=include_geo)
+    document |= {name: details[name] for name in _DETAILS if name in details}
+    return document | _location(details.get("location"), include_geo=include_geo)
+
+
+def _ids(stored: Event) -> Document:
+    if stored.draft.event_id is None:
+        return {"event_uid": stored.event_uid}
+    return {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
 
 
 def _location(stored: object, *, include_geo: bool) -> Document:
@@ -171,12 +200,13 @@ def _location(stored: object, *, include_geo: bool) -> Document:
 def _times(time: EventTime, localized_in: str | None) -> Document:
     if time.days is not None:
         return {"start": time.days[0].isoformat(), "end": time.days[1].isoformat()}
+    return _instants(time.start, time.end, localized_in)
+
+
+def _instants(start: int, end: int, localized_in: str | None) -> Document:
     if localized_in is not None:
-        return {
-            "start": format_localized(time.start, localized_in),
-            "end": format_localized(time.end, localized_in),
-        }
-    return {"start": format_time(time.start), "end": format_time(time.end)}
+        return {"start": format_localized(start, localized_in), "end": format_localized(end, localized_in)}
+    return {"start": format_time(start), "end": format_time(end)}
 
 
 def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> Document:
@@ -186,15 +216,35 @@ def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> 
         **_times(stored.draft.time, localized_in),
         "free_busy_status": _free_busy_status(stored),
     }
-    if include_ids:
-        document |= {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
-    return document
+    if stored.deleted:
+        document["deleted"] = True  # else nothing would tell it from one that takes up time
+    return document | _ids(stored) if include_ids else document
 
 
 def _free_busy_status(stored: Event) -> str:
-    if stored.draft.tentative:
-        return "tentative"
-    return "free" if stored.draft.transparency is Transparency.TRANSPARENT else "busy"
+    if stored.draft.transparency is Transparency.TRANSPARENT:
+        return "free"
+    return "tentative" if stored.draft.tentative else "busy"
+
+
+def availability_rule(rule: AvailabilityRule) -> Document:
+    """An availability rule, as written."""
+    document: Document = {
+        "availability_rule_id": rule.availability_rule_id,
+        "tzid": rule.tzid,
+        "weekly_periods": [asdict(period) for period in rule.weekly_periods],
+    }
+    if rule.calendar_ids is not None:
+        document["calendar_ids"] = list(rule.calendar_ids)
+    return document
+
+
+def available_period(period: AvailablePeriod, localized_in: str | None) -> Document:
+    """An entry of `GET /v1/available_periods`; times in UTC, or localized in a zone."""
+    return {
+        "available_period_id": period.available_period_id,
+        **_instants(period.start, period.end, localized_in),
+    }
 
 
 def openings(key: str, found: Iterable[Opening]) -> Document:

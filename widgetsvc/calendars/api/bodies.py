@@ -3,10 +3,11 @@
 The Content-Encoding header is not looked at: the C# SDK sends one on plain bodies.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel
+from pydantic_core import from_json
 
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.requests.base import parse_fields, parse_json
@@ -32,3 +33,12 @@ def form_or_json(model: type[Model]) -> Model:
             )
         return parse_fields(model, request.form.to_dict())
     return parse_json(model, request.get_data())
+
+
+def body_as_sent() -> dict[str, Any]:
+    """The JSON object that was sent, unchecked; an empty one for anything else."""
+    try:
+        sent = from_json(request.get_data())
+    except ValueError:
+        return {}
+    return sent if isinstance(sent, dict) else {}

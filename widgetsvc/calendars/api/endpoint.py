@@ -5,7 +5,7 @@ query, the body; then come the parts of the path, by name. Credentials are check
 learn nothing about what they send.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -13,9 +13,9 @@ from flask import Blueprint, Flask, Response, request
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.api.bodies import body as read_body
-from widgetsvc.calendars.api.bodies import form_or_json
+from widgetsvc.calendars.api.bodies import body_as_sent, form_or_json
 from widgetsvc.calendars.api.credentials import Caller, Scheme
-from widgetsvc.calendars.errors import InvalidParameters, OAuthRefused
+from widgetsvc.calendars.errors import FieldError, InvalidParameters, OAuthRefused
 from widgetsvc.calendars.requests.base import Query, Request, parse_query
 
 Handler = Callable[..., Response]
@@ -37,6 +37,9 @@ class Operation:
     `takes_form` endpoints read a form as well as JSON. `in_batch` ones may be called by `POST /v1/batch`.
     `is_oauth` ones refuse as RFC 6749 section 5.2 says, with 400 and an `error`, where the others list their
     faults with 422.
+
+    Where the body is refused, `further_faults` is called like the view, but with the body as it was sent, and
+    finds what only the store knows to be wrong: all faults are listed at once.
     """
 
     handler: Handler
@@ -48,6 +51,7 @@ class Operation:
     takes_form: bool = False
     in_batch: bool = False
     is_oauth: bool = False
+    further_faults: Callable[..., Iterable[FieldError]] | None = None
 
     @property
     def schemes(self) -> tuple[Scheme, ...]:
@@ -62,7 +66,7 @@ class Operation:
         if self.query is not None:
             given.append(parse_query(self.query, request.args))
         if self.body is not None:
-            given.append(self._read(self.body))
+            given.append(self._read(self.body, given, path))
         try:
             return self.handler(*given, **path)
         except IntegrityError:
@@ -72,13 +76,16 @@ class Operation:
                 self.caller.identify()
             raise
 
-    def _read(self, model: type[Request]) -> Request:
+    def _read(self, model: type[Request], given: list[Any], path: Mapping[str, str]) -> Request:
         try:
             return form_or_json(model) if self.takes_form else read_body(model)
         except InvalidParameters as error:
             if self.is_oauth:
                 raise OAuthRefused("invalid_request", str(error)) from None
-            raise
+            if self.further_faults is None:
+                raise
+            further = self.further_faults(*given, body_as_sent(), **path)
+            raise InvalidParameters([*error.faults, *further]) from None
 
 
 class Takes(TypedDict, total=False):
@@ -90,6 +97,7 @@ class Takes(TypedDict, total=False):
     takes_form: bool
     in_batch: bool
     is_oauth: bool
+    further_faults: Callable[..., Iterable[FieldError]]
 
 
 def endpoint(

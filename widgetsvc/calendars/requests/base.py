@@ -5,7 +5,7 @@ A validator that takes more, or less, than the type it returns says so beside it
 OpenAPI document is made of these models.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -21,11 +21,17 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
+
+_MOST_FAULTS = 1_000
+"""How many faults are listed: a megabyte of them would be twenty to write down."""
+
+Location = tuple[int | str, ...]
+"""Where in a body a fault is: names of members and places in lists."""
 
 
 def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
@@ -46,6 +52,28 @@ class Described:
     ) -> JsonSchemaValue:
         """Let the type describe itself, then add to it."""
         return handler(core) | dict(self.more)
+
+
+def beside(
+    found: ValidationError | None, more: Iterable[tuple[Location, PydanticCustomError]]
+) -> ValidationError:
+    """The error that lists further faults, each at its place, next to those that were found already.
+
+    A validator of a whole model is not asked where a field has a fault: one that wraps the model's own
+    validation can list both.
+    """
+    if found and found.error_count() > _MOST_FAULTS:
+        return found
+    lines = [InitErrorDetails(type=kind, loc=location, input=None) for location, kind in more]
+    for error in found.errors(include_url=False) if found else []:
+        context = error.get("ctx", {})
+        kind = (
+            PydanticCustomError("cronofy", "{description}", context)
+            if error["type"] == "cronofy"
+            else error["type"]
+        )
+        lines.append(InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context))
+    return ValidationError.from_exception_data("request", lines)
 
 
 class Request(BaseModel):
@@ -118,13 +146,9 @@ def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
         raise _refusal(error) from None
 
 
-_MOST_FAULTS = 1_000
-
-
 def _refusal(error: ValidationError) -> InvalidParameters:
     count = error.error_count()
     if count > _MOST_FAULTS:
-        # A megabyte of faults would be twenty to list.
         return InvalidParameters.single("base", "errors.too_many", f"has {count} faults, too many to list")
     return InvalidParameters(map(_field_error, error.errors(include_url=False)))
 
@@ -154,7 +178,7 @@ def _field_error(error: ErrorDetails) -> FieldError:
     return FieldError(_path(error["loc"]), key, description)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: Location) -> str:
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
     return "".join(parts).removeprefix(".") or "base"
 
