@@ -44,6 +44,17 @@ class AccountKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """What an account is known by, before it has ids: see `Account`."""
+
+    kind: AccountKind
+    application_calendar_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    tzid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account with exactly one profile and one calendar.
 
@@ -64,8 +75,8 @@ class Account:
 
     @property
     def profile_name(self) -> str:
-        """The profile's id without its prefix, as Cronofy names it."""
-        return self.profile_id.removeprefix("pro_")
+        """The e-mail address it was connected with, or else the profile's id without its prefix."""
+        return self.email or self.profile_id.removeprefix("pro_")
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.engine import availability as engine
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotPermitted
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.records import Account
 from widgetsvc.calendars.requests.availability import (
     AvailabilityRequest,
@@ -41,10 +41,8 @@ _FORMATS: Mapping[str, tuple[str, Callable[[engine.Query], list[engine.Opening]]
 )
 def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
     """Find times that suit; an element token has to cover every sub."""
-    if not allowed.covers(wanted.subs):
-        raise NotPermitted("the element token does not cover every sub of the query")
     backend = current_backend()
-    accounts = backend.accounts.accounts(allowed.application_id, wanted.subs)
+    accounts = allowed.accounts(wanted.subs)
     faults = list(_unknown(wanted, accounts))
     if faults:
         raise InvalidParameters(faults)
