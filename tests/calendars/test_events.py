@@ -378,6 +378,13 @@ def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, 
     assert calendar.get(f"/v1/free_busy/pages/{link}").status_code == 404
 
 
+def test_a_page_link_whose_query_was_tampered_with_is_not_found(calendar: Calendar) -> None:
+    payload = [{"tzid": ["Nowhere"]}, 2, 2, 0, "evt_" + "0" * 24]
+    link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
 @pytest.mark.parametrize("total", [0, -1, 10**30, True, "2", None])
 def test_a_page_link_with_another_total_made_by_hand_is_not_found(calendar: Calendar, total: object) -> None:
     payload = [{"tzid": ["UTC"], "include_managed": ["true"]}, 2, total, 0, "evt_" + "0" * 24]

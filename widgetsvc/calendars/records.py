@@ -44,12 +44,24 @@ class AccountKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """What an account is known by, before it has ids: see `Account`."""
+
+    kind: AccountKind
+    application_calendar_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    tzid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account with exactly one profile and one calendar.
 
     `application_calendar_id` is the application's own name for an application calendar, unique within the
     application; other kinds have none, and an `email` and a `name` instead. `tzid` is the zone its owner
-    reads times in, where it is known.
+    reads times in, where it is known. An account that is not `connected` has had its profile revoked, and has
+    no calendar any more.
     """
 
     sub: str
@@ -61,11 +73,12 @@ class Account:
     email: str | None = None
     name: str | None = None
     tzid: str | None = None
+    connected: bool = True
 
     @property
     def profile_name(self) -> str:
-        """The profile's id without its prefix, as Cronofy names it."""
-        return self.profile_id.removeprefix("pro_")
+        """The e-mail address it was connected with, or else the profile's id without its prefix."""
+        return self.email or self.profile_id.removeprefix("pro_")
 
     @property
     def label(self) -> str:
@@ -81,6 +94,39 @@ class Grant:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyPeriod:
+    """A stretch of one weekday, as its application wrote it.
+
+    `day` is a lower-case English weekday, the times are `HH:mm` on the wall; an end of `24:00` or `00:00` is
+    the midnight that ends the day.
+    """
+
+    day: str
+    start_time: str
+    end_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityRule:
+    """Hours of the week, in a zone, at which an account is available; no `calendar_ids` means all it has."""
+
+    availability_rule_id: str
+    tzid: str
+    weekly_periods: tuple[WeeklyPeriod, ...]
+    calendar_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailablePeriod:
+    """A single stretch of time, in Unix seconds, at which an account is available; `tzid` is its own zone."""
+
+    available_period_id: str
+    start: int
+    end: int
+    tzid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

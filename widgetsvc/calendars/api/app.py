@@ -5,6 +5,8 @@ from flask import Flask
 from widgetsvc.calendars.api import (
     application_calendars,
     availability,
+    availability_rules,
+    available_periods,
     batch,
     cors,
     element_tokens,
@@ -12,6 +14,8 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    openapi,
+    sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -26,7 +30,19 @@ def create_backend_app(backend: Backend) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, batch, availability, element_tokens):
+    for module in (
+        application_calendars,
+        oauth,
+        identity,
+        events,
+        batch,
+        availability,
+        availability_rules,
+        available_periods,
+        sequenced_availability,
+        element_tokens,
+        openapi,
+    ):
         app.register_blueprint(module.blueprint)
     cors.install(app)
     error_handlers.install(app)
