@@ -179,7 +179,7 @@ zones = st.sampled_from(
 limits = st.builds(Limit, st.integers(0, 4), st.sampled_from(Period), zones.map(ZoneInfo))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(events, max_size=15), limits, extents)
 def test_full_periods_are_what_the_clock_says(
     busy: list[tuple[int, int]], limit: Limit, within: Timespan

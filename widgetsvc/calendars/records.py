@@ -44,12 +44,24 @@ class AccountKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """What an account is known by, before it has ids: see `Account`."""
+
+    kind: AccountKind
+    application_calendar_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    tzid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account with exactly one profile and one calendar.
 
     `application_calendar_id` is the application's own name for an application calendar, unique within the
     application; other kinds have none, and an `email` and a `name` instead. `tzid` is the zone its owner
-    reads times in, where it is known.
+    reads times in, where it is known. An account that is not `connected` has had its profile revoked, and has
+    no calendar any more.
     """
 
     sub: str
@@ -61,11 +73,12 @@ class Account:
     email: str | None = None
     name: str | None = None
     tzid: str | None = None
+    connected: bool = True
 
     @property
     def profile_name(self) -> str:
-        """The profile's id without its prefix, as Cronofy names it."""
-        return self.profile_id.removeprefix("pro_")
+        """The e-mail address it was connected with, or else the profile's id without its prefix."""
+        return self.email or self.profile_id.removeprefix("pro_")
 
     @property
     def label(self) -> str:

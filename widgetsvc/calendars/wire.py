@@ -12,6 +12,7 @@ from widgetsvc.calendars.engine.availability import Opening
 from widgetsvc.calendars.engine.sequences import Item
 from widgetsvc.calendars.records import (
     Account,
+    AccountKind,
     AvailabilityRule,
     AvailablePeriod,
     Event,
@@ -70,32 +71,67 @@ def _calendar(account: Account) -> Document:
 
 
 def calendars(account: Account) -> Document:
-    """`GET /v1/calendars`: an application calendar has exactly one."""
-    return {"calendars": [_profile(account) | _calendar(account)], "sub": account.sub}
+    """`GET /v1/calendars`: an account has one at most."""
+    calendars = [_profile(account) | _calendar(account)] if account.connected else []
+    return {"calendars": calendars, "sub": account.sub}
 
 
-def userinfo(account: Account) -> Document:
-    """`GET /v1/userinfo`; an application calendar's id stands where others have an e-mail address."""
-    profile = {
+def _connected_profile(account: Account) -> Document:
+    return {
         "provider_name": _PROVIDER,
         "provider_service": _PROVIDER,
         "profile_id": account.profile_id,
         "profile_name": account.profile_name,
         "profile_connected": True,
         "profile_initial_sync_required": False,
-        "profile_calendars": [_calendar(account)],
     }
+
+
+def profiles(account: Account) -> Document:
+    """`GET /v1/profiles`: an account has one at most, and it is connected."""
+    return {"profiles": [_connected_profile(account)] if account.connected else []}
+
+
+def userinfo(account: Account) -> Document:
+    """`GET /v1/userinfo`; an application calendar's id stands where others have an e-mail address.
+
+    The documentation knows the type `account`; the other kinds go by names of the same making.
+    """
+    known = {
+        "email": account.application_calendar_id or account.email,
+        "name": account.name,
+        "zoneinfo": account.tzid,
+    }
+    data: Document = {"authorization": {"scope": _SCOPE, "status": "active"}}
+    if account.application_calendar_id is not None:
+        data["application_calendar"] = {"application_calendar_id": account.application_calendar_id}
+    profile = _connected_profile(account) | {"profile_calendars": [_calendar(account)]}
+    data["profiles"] = [profile] if account.connected else []
+    data["conferencing_profiles"] = []
     return {
         "sub": account.sub,
-        "email": account.application_calendar_id,
-        "cronofy.type": "application_calendar",
-        "cronofy.data": {
-            "authorization": {"scope": _SCOPE, "status": "active"},
-            "application_calendar": {"application_calendar_id": account.application_calendar_id},
-            "profiles": [profile],
-            "conferencing_profiles": [],
-        },
+        **{name: value for name, value in known.items() if value is not None},
+        "cronofy.type": account.kind.value,
+        "cronofy.data": data,
     }
+
+
+def account(owner: Account) -> Document:
+    """`GET /v1/account`, for every kind: the documentation leaves open what an application calendar gets.
+
+    Members that an account has no value for are there, since SDKs read them. `type` is ours, and absent for
+    users, whose shape is documented.
+    """
+    document = {
+        "account_id": owner.sub,
+        "email": owner.email or "",
+        "name": owner.name or "",
+        "default_tzid": owner.tzid or "Etc/UTC",
+        "scope": _SCOPE,
+    }
+    if owner.kind is not AccountKind.USER:
+        document["type"] = owner.kind.value
+    return {"account": document}
 
 
 def page(number: int, total: int, next_page: str | None, items: Mapping[str, object]) -> Document:

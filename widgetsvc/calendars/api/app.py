@@ -14,6 +14,7 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    openapi,
     sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
@@ -40,6 +41,7 @@ def create_backend_app(backend: Backend) -> Flask:
         available_periods,
         sequenced_availability,
         element_tokens,
+        openapi,
     ):
         app.register_blueprint(module.blueprint)
     cors.install(app)

@@ -11,7 +11,7 @@ from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import Backend, current_backend
 from widgetsvc.calendars.diaries import Diaries, Party
 from widgetsvc.calendars.engine import availability as engine
-from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotPermitted
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.records import Account
 from widgetsvc.calendars.requests.availability import (
     AvailabilityRequest,
@@ -35,12 +35,8 @@ def accounts_of(allowed: Reach, members: list[LocatedMember]) -> dict[str, Accou
     Raises NotPermitted where the caller does not reach them all, and InvalidParameters where what a member
     refers to is unknown.
     """
-    subs = {member.sub for _, member in members}
-    if not allowed.covers(subs):
-        raise NotPermitted("the element token does not cover every sub of the query")
-    backend = current_backend()
-    accounts = backend.accounts.accounts(allowed.application_id, subs)
-    faults = list(diaries.faults(backend, accounts, members))
+    accounts = allowed.accounts({member.sub for _, member in members})
+    faults = list(diaries.faults(current_backend(), accounts, members))
     if faults:
         raise InvalidParameters(faults)
     return accounts

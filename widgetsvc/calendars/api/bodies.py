@@ -9,6 +9,7 @@ from flask import request
 from pydantic import BaseModel
 from pydantic_core import from_json
 
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.requests.base import parse_fields, parse_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -20,8 +21,16 @@ def body(model: type[Model]) -> Model:
 
 
 def form_or_json(model: type[Model]) -> Model:
-    """Read a body of flat text fields as a form (Ruby) or as JSON. Raises InvalidParameters."""
+    """Read a body of flat text fields as a form (Ruby) or as JSON. Raises InvalidParameters.
+
+    A repeated field is refused: which of its values counts is a matter of taste (RFC 6749 section 3.2).
+    """
     if request.mimetype == "application/x-www-form-urlencoded":
+        repeated = [name for name, values in request.form.lists() if len(values) > 1]
+        if repeated:
+            raise InvalidParameters(
+                FieldError(name, "errors.must_be_specified_once", "must be sent once") for name in repeated
+            )
         return parse_fields(model, request.form.to_dict())
     return parse_json(model, request.get_data())
 

@@ -41,7 +41,7 @@ class Limit:
 
 
 def counted(limit: Limit, within: Timespan) -> Timespan:
-    """The whole days or weeks that `within` touches: the events needed to say which of them are full."""
+    """The whole days or weeks that `within` touches, whose events say which of them are full."""
     edges = _edges(limit, within)
     return Timespan(edges[0], edges[-1])
 
@@ -49,8 +49,8 @@ def counted(limit: Limit, within: Timespan) -> Timespan:
 def full_periods(events: Sequence[tuple[int, int]], limit: Limit, within: Timespan) -> list[Timespan]:
     """The whole days or weeks that touch `within` and are touched by as many of `events` as allowed, or more.
 
-    `events` holds the (start, end) of each event that counts, in Unix seconds and any order, and at least
-    those inside `counted(limit, within)`. One over midnight counts on both sides; one without length counts
+    `events` holds the (start, end) of each event that counts, in Unix seconds and any order; all that touch
+    `counted(limit, within)` are needed. One over midnight counts on both sides; one without length counts
     where it starts. The result is sorted and disjoint; its spans may touch.
     """
     edges = _edges(limit, within)

@@ -13,7 +13,9 @@ starts come first, compared one after another; of these, the one whose items com
 The best completions are found from the last item to the first: for every set of items that may be left, every
 item that may be its first and every time at which that can start. What is better is one integer, with the
 end, the starts and the items as its digits, so that choosing is `min`, and setting an item in front is
-adding its digits. With n items of k meetings each this costs n² 2ⁿ k steps at most, less with ordinals.
+adding its digits. With n items of k meetings each this costs n² 2ⁿ k steps at most: over five weeks of
+quarter hours up to a second for six items in any order, and over twice as much for every further one, but
+next to nothing for ten whose order is given.
 
 All times are Unix seconds and all lengths seconds. Source: Cronofy API, Sequenced Availability.
 """
@@ -198,7 +200,7 @@ def _best(plan: _Plan, times: Sequence[list[int]], rank: _Rank) -> dict[int, int
                     rest = [rank.end(at + plan.durations[n]) for at in starts[n]]
                 else:
                     rests = [reaches[n, m].minima(minima) for m, minima in shorter[left ^ 1 << n].items()]
-                    rest = list(map(min, *rests)) if len(rests) > 1 else rests[0] if rests else []
+                    rest = list(map(min, zip(*rests, strict=True)))
                 ranks = list(map(add, own[n], rest))
                 if min(ranks, default=rank.never) < rank.never:
                     of_first[n] = _Minima([*ranks, rank.never])

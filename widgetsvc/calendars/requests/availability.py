@@ -12,16 +12,28 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.requests.base import Instant, Location, Name, Request, Text, TzId, beside, fault
+from widgetsvc.calendars.requests.base import (
+    Instant,
+    Location,
+    Name,
+    Request,
+    Text,
+    TzId,
+    beside,
+    either_is_required,
+    fault,
+)
 
 MAX_MEMBERS = 50
 MAX_PERIODS = 50
@@ -49,6 +61,8 @@ Minutes = Annotated[int, Field(ge=0, le=1_440)]
 
 class Duration(Request):
     """`{"minutes": 90}`, `{"hours": 2}` or `{"hours": 1, "minutes": 30}`."""
+
+    model_config = ConfigDict(json_schema_extra=either_is_required("hours", "minutes"))
 
     hours: Hours | None = None
     minutes: Minutes | None = None
@@ -145,9 +159,12 @@ class BufferRequest(Request):
     after: BufferSide = BufferSide()
 
 
+_NOTHING = WithJsonSchema({"enum": [None, False, [], {}]})
+
+
 def _refused(feature: str) -> BeforeValidator:
     def refuse(value: object) -> object:
-        if value in ([], {}, False):
+        if value is False or value in ([], {}):
             return None
         raise fault("errors.not_supported", f"{feature} cannot be honoured by this server")
 
@@ -158,6 +175,15 @@ def _tag(raw: object) -> object:
     return raw["value"] if isinstance(raw, dict) and "value" in raw else raw
 
 
+class TagRequest(Request):
+    """A tag as events carry it."""
+
+    value: Text
+
+
+TagText = Annotated[Text, BeforeValidator(_tag, json_schema_input_type=Text | TagRequest)]
+
+
 class ConstraintRequest(Request):
     """At most `limit` of the application's own events in each day or week (from Monday) of a zone.
 
@@ -166,9 +192,7 @@ class ConstraintRequest(Request):
 
     period: Literal["day", "week"]
     limit: Annotated[int, Field(ge=0, le=1_000)]
-    tags: (
-        Annotated[list[Annotated[Text, BeforeValidator(_tag)]], Field(min_length=1, max_length=50)] | None
-    ) = None
+    tags: Annotated[list[TagText], Field(min_length=1, max_length=50)] | None = None
     tzid: TzId = "Etc/UTC"
 
 
@@ -195,6 +219,9 @@ def _member(raw: object) -> object:
     return {"sub": raw} if isinstance(raw, str) else raw
 
 
+Member = Annotated[MemberRequest, BeforeValidator(_member, json_schema_input_type=Name | MemberRequest)]
+
+
 def _required(raw: object, info: ValidationInfo) -> object:
     if raw == "all":
         return None
@@ -206,11 +233,17 @@ def _required(raw: object, info: ValidationInfo) -> object:
     return raw
 
 
+Required = Annotated[
+    int | None,
+    BeforeValidator(_required, json_schema_input_type=Literal["all"] | Annotated[int, Field(ge=1)] | None),
+]
+
+
 class GroupRequest(Request):
     """Members of whom `required` have to be available; None stands for all."""
 
-    members: Annotated[list[Annotated[MemberRequest, BeforeValidator(_member)]], Field(min_length=1)]
-    required: Annotated[int | None, BeforeValidator(_required)] = None
+    members: Annotated[list[Member], Field(min_length=1)]
+    required: Required = None
 
 
 def _few_members(groups: list[GroupRequest]) -> list[GroupRequest]:
@@ -363,7 +396,7 @@ class AvailabilityRequest(Times):
     max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = RESULTS_WHEN_UNSAID
     excluded_events: Annotated[list[ExcludedEvent], Field(max_length=50, default_factory=list)]
     tzid: TzId | None = None
-    bookable_events: Annotated[None, _refused("bookable events")] = None
+    bookable_events: Annotated[None, _refused("bookable events"), _NOTHING] = None
 
     @property
     def subs(self) -> list[str]:
