@@ -403,8 +403,9 @@ def test_many_threads_that_upsert_and_revoke_meet_no_fault_and_agree_in_the_end(
     assert len(subs) == 1
 
 
+@pytest.mark.parametrize("in_batch", [False, True])
 def test_a_write_that_loses_to_a_revocation_is_401(
-    engine: Engine, backend: Backend, api: Api, calendar: Calendar
+    engine: Engine, backend: Backend, api: Api, calendar: Calendar, in_batch: bool
 ) -> None:
     application = backend.accounts.application_by_client_id(api.credentials.client_id)
     assert application is not None
@@ -422,7 +423,11 @@ def test_a_write_that_loses_to_a_revocation_is_401(
         "end": "2026-11-24T10:00:00Z",
     }
 
-    response = calendar.post(calendar.events_path, body)
+    entry = {"method": "POST", "relative_url": calendar.events_path, "data": body}
+    if in_batch:
+        response = calendar.post("/v1/batch", {"batch": [entry]})
+    else:
+        response = calendar.post(calendar.events_path, body)
 
     assert revocations == []
     assert response.status_code == 401

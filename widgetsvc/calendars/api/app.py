@@ -15,6 +15,7 @@ from widgetsvc.calendars.api import (
     identity,
     oauth,
     openapi,
+    sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -38,6 +39,7 @@ def create_backend_app(backend: Backend) -> Flask:
         availability,
         availability_rules,
         available_periods,
+        sequenced_availability,
         element_tokens,
         openapi,
     ):

@@ -276,16 +276,17 @@ def located_in(sent: object, prefix: str = "") -> list[LocatedMember]:
 
 
 def _readable(sent: object, prefix: str) -> Iterator[LocatedMember]:
-    for i, group in enumerate(_entries(sent, "participants")):
-        for j, member in enumerate(_entries(group, "members")):
+    for i, group in enumerate(entries(sent, "participants")):
+        for j, member in enumerate(entries(group, "members")):
             with suppress(ValidationError):
                 reference = MemberReference.model_validate(_member(member))
                 yield LocatedMember(f"{prefix}participants[{i}].members[{j}]", reference)
 
 
-def _entries(sent: object, name: str) -> list[Any]:
-    entries = sent.get(name) if isinstance(sent, dict) else None
-    return entries if isinstance(entries, list) else []
+def entries(sent: object, name: str) -> list[Any]:
+    """The list of this name in a part of a body; an empty one where it has none."""
+    found = sent.get(name) if isinstance(sent, dict) else None
+    return found if isinstance(found, list) else []
 
 
 class ExcludedEvent(Request):
@@ -293,6 +294,11 @@ class ExcludedEvent(Request):
 
     event_id: Text | None = None
     event_uid: Text | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What is given of its id and its uid."""
+        return [name for name in (self.event_id, self.event_uid) if name]
 
 
 def _near_together(periods: list[Period]) -> list[Period]:
@@ -353,7 +359,7 @@ class Times(Request):
     @classmethod
     def _faults_of(cls, data: dict[str, Any]) -> Iterator[tuple[Location, PydanticCustomError]]:
         """What is wrong with a body as a whole, whatever its members say."""
-        given = [name for name in Times.model_fields if data.get(name) is not None]
+        given = cls._times_in(data)
         if len(given) > 1 or (cls.times_required and not given):
             yield (
                 ("query_periods",),
@@ -362,6 +368,11 @@ class Times(Request):
                     "give exactly one of query_periods, available_periods and query_slots",
                 ),
             )
+
+    @staticmethod
+    def _times_in(data: object) -> list[str]:
+        """The names under which a body, or a part of one, says where to look."""
+        return [name for name in Times.model_fields if isinstance(data, dict) and data.get(name) is not None]
 
     @property
     def periods(self) -> list[Period]:
@@ -410,4 +421,4 @@ class AvailabilityRequest(Times):
     @property
     def excluded(self) -> list[str]:
         """Ids and uids of the events that make nobody busy."""
-        return [name for event in self.excluded_events for name in (event.event_id, event.event_uid) if name]
+        return [name for event in self.excluded_events for name in event.names]
