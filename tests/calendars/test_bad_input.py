@@ -73,6 +73,18 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
         "excluded_events": [{"event_id": "meeting"}],
         "tzid": "Europe/London",
     },
+    "query_sequenced_availability": {
+        "sequence": [
+            {
+                "sequence_id": "first",
+                "ordinal": 1,
+                "participants": [{"members": [{"sub": "apc_1"}], "required": 1}],
+                "required_duration": {"minutes": 60},
+                "query_periods": [PERIOD],
+            }
+        ],
+        "max_results": 5,
+    },
     "mint_element_token": {
         "version": "1",
         "permissions": ["availability"],
@@ -172,8 +184,14 @@ def places(operation: str) -> Iterator[Place]:
 
 PLACES = [place for operation in WELL_FORMED for place in places(operation)]
 TIMES = [place for place in PLACES if place.value in {START, END}]
-TEXTS = [place for place in PLACES if isinstance(place.value, str) and place not in TIMES]
-NUMBERS = [place for place in PLACES if isinstance(place.value, int)]
+TEXTS = [
+    place
+    for place in PLACES
+    # A sequence_id may be text or a number, and is only given back.
+    if isinstance(place.value, str) and place not in TIMES and place.steps[-1] != "sequence_id"
+]
+# An ordinal may be less than nothing.
+NUMBERS = [place for place in PLACES if isinstance(place.value, int) and place.steps[-1] != "ordinal"]
 
 
 def named(place: Place) -> str:
