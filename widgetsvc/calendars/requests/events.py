@@ -102,16 +102,14 @@ class EventReference(Request):
         return data
 
 
-class EventRequest(EventReference):
-    """`POST /v1/calendars/{calendar_id}/events`."""
+class EventDetails(EventReference):
+    """All of an event but when it takes place: what real-time scheduling is given of the event to be."""
 
     nullable: ClassVar[frozenset[str]] = frozenset({"url", "conferencing"})
 
     summary: Annotated[Text, StringConstraints(max_length=1024)]
     description: Annotated[Text, StringConstraints(max_length=4096)] = ""
     tzid: TzId | None = None
-    start: Annotated[Moment, BeforeValidator(_moment)]
-    end: Annotated[Moment, BeforeValidator(_moment)]
     location: Location | None = None
     url: Annotated[Text, StringConstraints(max_length=2048)] | None = None
     reminders: Annotated[list[Reminder], Field(max_length=5)] | None = None
@@ -125,6 +123,52 @@ class EventRequest(EventReference):
     conferencing: Conferencing | None = None
     attendees: Annotated[None, BeforeValidator(_no_attendees)] = None
     recurrence: Annotated[None, BeforeValidator(_no_recurrence)] = None
+
+    def draft_at(self, time: EventTime, tzid: str | None) -> EventDraft:
+        """The event to store; what was sent as null stands in the details as None, and is removed."""
+        return EventDraft(
+            event_id=self.event_id,
+            summary=self.summary,
+            description=self.description,
+            time=time,
+            tzid=tzid,
+            transparency=self._transparency(all_day=time.days is not None),
+            tentative=self.extended_transparency == "tentative",
+            details=self._details(),
+        )
+
+    def _transparency(self, *, all_day: bool) -> Transparency:
+        named = self.transparency or self.extended_transparency
+        if named is None:
+            return Transparency.TRANSPARENT if all_day else Transparency.OPAQUE
+        free = named in {"transparent", "working_elsewhere"}
+        return Transparency.TRANSPARENT if free else Transparency.OPAQUE
+
+    def _explicit_conferencing(self) -> dict[str, str] | None:
+        if self.conferencing is None or self.conferencing.profile_id != "explicit":
+            return None
+        given = {
+            "provider_name": self.conferencing.provider_description,
+            "join_url": self.conferencing.join_url,
+        }
+        return {name: value for name, value in given.items() if value is not None} or None
+
+    def _details(self) -> dict[str, Any]:
+        kept = self.model_dump(
+            include={"location", "reminders", "extended_transparency", "color"}, exclude_none=True
+        )
+        nullable: dict[str, Any] = {"url": self.url} if "url" in self.model_fields_set else {}
+        if "conferencing" in self.model_fields_set:
+            nullable["conferencing"] = self._explicit_conferencing()
+        private = {"event_private": True} if self.event_private else {}
+        return kept | nullable | private
+
+
+class EventRequest(EventDetails):
+    """`POST /v1/calendars/{calendar_id}/events`."""
+
+    start: Annotated[Moment, BeforeValidator(_moment)]
+    end: Annotated[Moment, BeforeValidator(_moment)]
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -147,41 +191,6 @@ class EventRequest(EventReference):
     def _zone_name(self) -> str | None:
         return self.start.tzid or self.tzid
 
-    def _transparency(self) -> Transparency:
-        named = self.transparency or self.extended_transparency
-        if named is None:
-            return Transparency.TRANSPARENT if isinstance(self.start.value, date) else Transparency.OPAQUE
-        free = named in {"transparent", "working_elsewhere"}
-        return Transparency.TRANSPARENT if free else Transparency.OPAQUE
-
     def draft(self) -> EventDraft:
-        """The event to store; what was sent as null stands in the details as None, and is removed."""
-        return EventDraft(
-            event_id=self.event_id,
-            summary=self.summary,
-            description=self.description,
-            time=self._time(),
-            tzid=self._zone_name(),
-            transparency=self._transparency(),
-            tentative=self.extended_transparency == "tentative",
-            details=self._details(),
-        )
-
-    def _explicit_conferencing(self) -> dict[str, str] | None:
-        if self.conferencing is None or self.conferencing.profile_id != "explicit":
-            return None
-        given = {
-            "provider_name": self.conferencing.provider_description,
-            "join_url": self.conferencing.join_url,
-        }
-        return {name: value for name, value in given.items() if value is not None} or None
-
-    def _details(self) -> dict[str, Any]:
-        kept = self.model_dump(
-            include={"location", "reminders", "extended_transparency", "color"}, exclude_none=True
-        )
-        nullable: dict[str, Any] = {"url": self.url} if "url" in self.model_fields_set else {}
-        if "conferencing" in self.model_fields_set:
-            nullable["conferencing"] = self._explicit_conferencing()
-        private = {"event_private": True} if self.event_private else {}
-        return kept | nullable | private
+        """The event to store."""
+        return self.draft_at(self._time(), self._zone_name())
