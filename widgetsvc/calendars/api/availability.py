@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy import Connection
 
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import REACH, Reach
 from widgetsvc.calendars.api.endpoint import endpoint
-from widgetsvc.calendars.backend import current_backend
+from widgetsvc.calendars.backend import Backend, current_backend
 from widgetsvc.calendars.engine import availability as engine
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotPermitted
@@ -45,18 +46,33 @@ def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
         raise NotPermitted("the element token does not cover every sub of the query")
     backend = current_backend()
     accounts = backend.accounts.accounts(allowed.application_id, wanted.subs)
-    faults = list(_unknown(wanted, accounts))
+    faults = list(unknown_members(wanted, accounts))
     if faults:
         raise InvalidParameters(faults)
+    key, _ = _FORMATS[wanted.response_format]
+    return jsonify(wire.openings(key, find(backend, wanted, accounts)))
+
+
+def find(
+    backend: Backend,
+    wanted: AvailabilityRequest,
+    accounts: Mapping[str, Account],
+    connection: Connection | None = None,
+) -> list[engine.Opening]:
+    """Answer a query whose every sub is among `accounts`, in the connection's transaction if one is given."""
     busy = backend.events.busy(
-        {account.calendar_id for account in accounts.values()}, _extent(wanted), excluded=wanted.excluded
+        {accounts[sub].calendar_id for sub in wanted.subs},
+        _extent(wanted),
+        excluded=wanted.excluded,
+        connection=connection,
     )
-    busy_by_sub = {sub: busy[account.calendar_id] for sub, account in accounts.items()}
-    key, search = _FORMATS[wanted.response_format]
-    return jsonify(wire.openings(key, search(_query(wanted, busy_by_sub))))
+    busy_by_sub = {sub: busy[accounts[sub].calendar_id] for sub in wanted.subs}
+    _, search = _FORMATS[wanted.response_format]
+    return search(_query(wanted, busy_by_sub))
 
 
-def _unknown(wanted: AvailabilityRequest, accounts: Mapping[str, Account]) -> Iterator[FieldError]:
+def unknown_members(wanted: AvailabilityRequest, accounts: Mapping[str, Account]) -> Iterator[FieldError]:
+    """The members whose sub, or calendar, is none of the application's."""
     for i, group in enumerate(wanted.participants):
         for j, member in enumerate(group.members):
             path = f"participants[{i}].members[{j}]"

@@ -1,12 +1,13 @@
 """The store of events: upsert, delete, reads by window, and the busy times of many calendars at once."""
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.keys import random_hex
@@ -89,24 +90,28 @@ class EventStore:
         Everything is replaced but what `details` leaves out: those members keep their value
         (Cronofy API, Create or update events: an omitted `url` is unchanged).
         """
-        mine = (events.c.calendar_id == calendar_id) & (events.c.event_id == draft.event_id)
         with self._writer.begin() as connection:
-            stored = connection.execute(
-                select(events.c.event_uid, events.c.details).where(mine).with_for_update()
-            ).one_or_none()
-            values = self._values(draft, stored.details if stored else {})
-            if stored is not None:
-                connection.execute(update(events).where(mine).values(values))
-            else:
-                connection.execute(
-                    insert(events).values(
-                        **values,
-                        calendar_id=calendar_id,
-                        event_id=draft.event_id,
-                        event_uid=f"evt_{random_hex()}",
-                        created_at=values["updated_at"],
-                    )
+            self.upsert_in(connection, calendar_id, draft)
+
+    def upsert_in(self, connection: Connection, calendar_id: str, draft: EventDraft) -> None:
+        """Write an event as `upsert` does, as part of the connection's transaction."""
+        mine = (events.c.calendar_id == calendar_id) & (events.c.event_id == draft.event_id)
+        stored = connection.execute(
+            select(events.c.event_uid, events.c.details).where(mine).with_for_update()
+        ).one_or_none()
+        values = self._values(draft, stored.details if stored else {})
+        if stored is not None:
+            connection.execute(update(events).where(mine).values(values))
+        else:
+            connection.execute(
+                insert(events).values(
+                    **values,
+                    calendar_id=calendar_id,
+                    event_id=draft.event_id,
+                    event_uid=f"evt_{random_hex()}",
+                    created_at=values["updated_at"],
                 )
+            )
 
     def _values(self, draft: EventDraft, kept: dict[str, object]) -> dict[str, Any]:
         details = {**{name: kept[name] for name in _KEPT_WHEN_OMITTED if name in kept}, **draft.details}
@@ -174,10 +179,12 @@ class EventStore:
         between: Timespan,
         *,
         excluded: Iterable[str] = (),
+        connection: Connection | None = None,
     ) -> dict[str, BusyTimes]:
         """What takes up time in each calendar and touches `between`.
 
-        `excluded` are event ids or uids that make nobody busy.
+        `excluded` are event ids or uids that make nobody busy. Read as part of the connection's transaction,
+        if one is given: what is found free can then be written before anybody else writes.
         """
         query = select(events.c.calendar_id, events.c.start_at, events.c.end_at, events.c.tentative).where(
             events.c.calendar_id.in_(sorted(calendar_ids)),
@@ -190,8 +197,8 @@ class EventStore:
         if left_out:
             query = query.where(events.c.event_id.not_in(left_out), events.c.event_uid.not_in(left_out))
         found = {calendar_id: BusyTimes([], []) for calendar_id in calendar_ids}
-        with self._reader.connect() as connection:
-            for calendar_id, start, end, tentative in connection.execute(query):
+        with nullcontext(connection) if connection is not None else self._reader.connect() as reader:
+            for calendar_id, start, end, tentative in reader.execute(query):
                 times = found[calendar_id]
                 (times.tentative if tentative else times.firm).append((start, end))
         return found
