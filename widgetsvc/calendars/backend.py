@@ -9,6 +9,7 @@ from widgetsvc.calendars.element_tokens import ElementTokens
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.outbox import Outbox
+from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
 
 _EXTENSION = "widgetsvc.calendars"
@@ -22,6 +23,7 @@ class Backend:
     events: EventStore
     element_tokens: ElementTokens
     outbox: Outbox
+    scheduling_links: SchedulingLinkStore
     public_url: str
     clock: Clock
 
@@ -35,6 +37,7 @@ class Backend:
             events=EventStore(engine, clock),
             element_tokens=ElementTokens(secret_key, clock),
             outbox=Outbox(clock),
+            scheduling_links=SchedulingLinkStore(engine, secret_key, clock),
             public_url=public_url,
             clock=clock,
         )

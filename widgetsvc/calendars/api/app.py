@@ -11,6 +11,7 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    scheduling,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -25,7 +26,7 @@ def create_backend_app(backend: Backend) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, availability, element_tokens):
+    for module in (application_calendars, oauth, identity, events, availability, element_tokens, scheduling):
         app.register_blueprint(module.blueprint)
     cors.install(app)
     error_handlers.install(app)

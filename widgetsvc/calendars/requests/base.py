@@ -6,7 +6,15 @@ Unknown members are ignored, as Cronofy does; null is the same as absent, becaus
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
@@ -147,8 +155,8 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Name = Annotated[Text, AfterValidator(_not_blank)]
 """Text that is more than white space."""
 
-Instant = Annotated[int, BeforeValidator(_instant)]
-"""A Time, read as Unix seconds."""
+Instant = Annotated[int, BeforeValidator(_instant), PlainSerializer(times.format_time, str, when_used="json")]
+"""A Time, read as Unix seconds; in JSON it is a Time again."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean of a query string; pycronofy writes `True`."""
