@@ -32,13 +32,19 @@ def _finish(response: Response) -> Response:
     _log.info(
         "request",
         method=request.method,
-        path=_printable(request.path),
+        path=_printable(_path()),
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1_000, 1),
         support_code=support_code(),
         **{name: value for name, value in details.items() if value is not None},
     )
     return response
+
+
+def _path() -> str:
+    """The path without what it lets its reader do: the links of hosted pages end in a token."""
+    token = (request.view_args or {}).get("token")
+    return request.path.replace(token, "{token}") if token else request.path
 
 
 def _printable(text: str | None) -> str | None:
