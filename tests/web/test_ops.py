@@ -115,6 +115,14 @@ def test_no_secret_or_token_is_logged(log: Log, acme: Embedder) -> None:
         assert secret not in text
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_the_token_of_a_hosted_page_is_not_logged(log: Log, http: FlaskClient, method: str) -> None:
+    http.open("/schedule/mb0WXSccAsNdxvS-9evQ6Hp3CeV_OVB5/event.ics", method=method)
+
+    (line,) = log.lines("/schedule/{token}/event.ics")
+    assert "mb0WXScc" not in json.dumps(line)
+
+
 def test_a_hostile_origin_cannot_forge_log_lines(log: Log, acme: Embedder) -> None:
     acme.ask(origin="https://x.test/" + "\x1b[31m" + "y" * 1_000, element="agenda", calendar="store-42")
 

@@ -1,5 +1,6 @@
 """One log line a request. Query strings stay out: element tokens travel in them, as `et`."""
 
+import re
 import time
 
 import structlog
@@ -8,6 +9,9 @@ from flask import Flask, Response, g, request, request_started
 from widgetsvc.web.support import support_code
 
 _MAX_LOGGED = 256
+_CAPABILITY = re.compile(r"^(/(?:schedule|feeds)/)[^/]+")
+"""Paths whose second part is all that their reader needs: it stays out as well."""
+
 _log = structlog.get_logger("widgetsvc.request")
 
 
@@ -32,19 +36,13 @@ def _finish(response: Response) -> Response:
     _log.info(
         "request",
         method=request.method,
-        path=_printable(_path()),
+        path=_printable(_CAPABILITY.sub(r"\1{token}", request.path)),
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1_000, 1),
         support_code=support_code(),
         **{name: value for name, value in details.items() if value is not None},
     )
     return response
-
-
-def _path() -> str:
-    """The path without what it lets its reader do: the links of hosted pages end in a token."""
-    token = (request.view_args or {}).get("token")
-    return request.path.replace(token, "{token}") if token else request.path
 
 
 def _printable(text: str | None) -> str | None:

@@ -222,7 +222,7 @@ class AccountStore:
 
         SQLite's writers queue anyway; elsewhere this is what makes two bookings of one time queue.
         """
-        query = _among(application_id, subs).order_by(schema.accounts.c.sub).with_for_update()
+        query = _among(application_id, subs).order_by(schema.accounts.c.sub).with_for_update(key_share=True)
         return {row.sub: _account(row) for row in connection.execute(query)}
 
 
