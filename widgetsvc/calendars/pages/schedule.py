@@ -57,7 +57,7 @@ def pick(token: str) -> Response:
     if outcome is Outcome.BOOKED:
         return _onwards(offer, tzid)
     notices = {
-        Outcome.TAKEN: "That time has just been taken. These are still free.",
+        Outcome.TAKEN: "That time has just been taken.",
         Outcome.BOOKED_ALREADY: "A time had already been booked with this link, and it stays as it was.",
         Outcome.CLOSED: None,
     }
@@ -171,7 +171,7 @@ def _onwards(offer: Offer, tzid: str | None) -> Response:
     """Where the visitor goes after booking: on to the application's page, else to the confirmation."""
     url = offer.wanted.redirect_urls.completed_url
     if url is None:
-        url = path_of(offer) + (f"?{urlencode({'tzid': tzid})}" if tzid else "")
+        url = path_of(offer) + (f"?{urlencode({'tzid': tzid})}" if tzid and tzid != offer.tzid else "")
     return _see_other(url)
 
 
@@ -212,7 +212,7 @@ def _page_of(
         opening = offer.opening(backend, accounts, picked)
         if opening is not None:
             return _confirm(offer, (opening.start, opening.end), accounts)
-        notice = "That time is no longer free. These are."
+        notice = "That time is no longer free."
     return _times(offer, accounts, notice, status)
 
 

@@ -37,11 +37,9 @@ class ClientCredentials(Request):
 
 
 class OAuthRequest(Request):
-    """Where people go after they have picked a time; `scope` and `state` ask for what is not offered here."""
+    """Where people go after they have picked a time; its other members are of no use here."""
 
     redirect_uri: WebUrl
-    scope: str | None = None
-    state: str | None = None
 
 
 class TargetCalendar(Request):
