@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 
 from widgetsvc.calendars.element_tokens import ElementTokens
 from widgetsvc.calendars.store.accounts import AccountStore
+from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
+from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.outbox import Outbox
 from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
@@ -21,6 +23,8 @@ class Backend:
 
     accounts: AccountStore
     events: EventStore
+    availability_rules: AvailabilityRuleStore
+    available_periods: AvailablePeriodStore
     element_tokens: ElementTokens
     outbox: Outbox
     scheduling_links: SchedulingLinkStore
@@ -35,6 +39,8 @@ class Backend:
         return cls(
             accounts=AccountStore(engine, secret_key, clock),
             events=EventStore(engine, clock),
+            availability_rules=AvailabilityRuleStore(engine, clock),
+            available_periods=AvailablePeriodStore(engine),
             element_tokens=ElementTokens(secret_key, clock),
             outbox=Outbox(clock),
             scheduling_links=SchedulingLinkStore(engine, secret_key, clock),

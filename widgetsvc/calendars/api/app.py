@@ -5,6 +5,9 @@ from flask import Flask
 from widgetsvc.calendars.api import (
     application_calendars,
     availability,
+    availability_rules,
+    available_periods,
+    batch,
     cors,
     element_tokens,
     error_handlers,
@@ -31,7 +34,18 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, availability, element_tokens, scheduling):
+    for module in (
+        application_calendars,
+        oauth,
+        identity,
+        events,
+        batch,
+        availability,
+        availability_rules,
+        available_periods,
+        element_tokens,
+        scheduling,
+    ):
         app.register_blueprint(module.blueprint)
     if pages is not None:
         pages.attach(app)

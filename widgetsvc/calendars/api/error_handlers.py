@@ -61,8 +61,9 @@ def _not_found(_error: NotFound) -> Response:
     return Response(status=HTTPStatus.NOT_FOUND)
 
 
-def _oauth_refused(error: OAuthRefused) -> tuple[Response, int]:
-    return jsonify(error=error.error, error_description=str(error)), HTTPStatus.BAD_REQUEST
+def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
+    document = jsonify(error=error.error, error_description=str(error))
+    return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
 
 
 def storage_unavailable(error: OperationalError) -> Response:

@@ -4,23 +4,28 @@ Source: Cronofy API, Real-Time Scheduling. Where the documentation is silent: a 
 disabled (422), a disabled one can be again, with another message.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from pydantic import ValidationError
 
-from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.availability import unknown_members
+from widgetsvc.calendars import diaries, wire
 from widgetsvc.calendars.api.credentials import API_KEY, Caller, application_by_credentials
 from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
-from widgetsvc.calendars.records import Account, Application, SchedulingLink, SchedulingStatus
+from widgetsvc.calendars.records import Application, SchedulingLink, SchedulingStatus
+from widgetsvc.calendars.requests.availability import LocatedMember, located, located_in
 from widgetsvc.calendars.requests.base import parse_json
 from widgetsvc.calendars.requests.scheduling import (
+    MAX_TARGETS,
     ClientCredentials,
     DisableRequest,
     LinkQuery,
     RealTimeSchedulingRequest,
+    TargetCalendar,
 )
 
 blueprint = Blueprint("scheduling", __name__)
@@ -37,6 +42,10 @@ def _application() -> Application:
     return application_by_credentials(given.client_id or "", given.client_secret or "")
 
 
+def _further_faults(application: Application, sent: dict[str, Any]) -> Iterator[FieldError]:
+    return _unknown(application, located_in(sent.get("availability"), "availability."), _targets_in(sent))
+
+
 @endpoint(
     blueprint,
     "POST",
@@ -44,15 +53,16 @@ def _application() -> Application:
     {200: "the link and the address of its page"},
     caller=Caller(_application, API_KEY.schemes),
     body=RealTimeSchedulingRequest,
+    further_faults=_further_faults,
 )
 def create_link(application: Application, wanted: RealTimeSchedulingRequest) -> Response:
     """Make a link on which one person picks one time for an event."""
-    backend = current_backend()
-    accounts = backend.accounts.accounts(application.application_id, wanted.subs)
-    faults = list(_unknown(wanted, accounts))
+    members = list(located(wanted.availability.participants, "availability."))
+    targets = [(f"target_calendars[{n}]", target) for n, target in enumerate(wanted.target_calendars)]
+    faults = list(_unknown(application, members, targets))
     if faults:
         raise InvalidParameters(faults)
-    link = backend.scheduling_links.create(application.application_id, wanted.stored())
+    link = current_backend().scheduling_links.create(application.application_id, wanted.stored())
     document = _document(link)
     # Ruby and C# read `url` at the top, the documentation has it in the nested object.
     return jsonify({"url": document["url"], "real_time_scheduling": document})
@@ -121,11 +131,25 @@ def _document(link: SchedulingLink) -> wire.Document:
     return wire.scheduling_link(link, current_backend().public_url)
 
 
-def _unknown(wanted: RealTimeSchedulingRequest, accounts: Mapping[str, Account]) -> Iterator[FieldError]:
-    for fault in unknown_members(wanted.availability, accounts):
-        yield fault._replace(path=f"availability.{fault.path}")
-    for index, target in enumerate(wanted.target_calendars):
-        path = f"target_calendars[{index}]"
+def _targets_in(sent: dict[str, Any]) -> list[tuple[str, TargetCalendar]]:
+    """The target calendars that can be read in a body that has faults elsewhere, with their paths."""
+    entries = sent.get("target_calendars")
+    found = []
+    for index, entry in enumerate(entries[:MAX_TARGETS] if isinstance(entries, list) else []):
+        with suppress(ValidationError):
+            found.append((f"target_calendars[{index}]", TargetCalendar.model_validate(entry)))
+    return found
+
+
+def _unknown(
+    application: Application, members: list[LocatedMember], targets: list[tuple[str, TargetCalendar]]
+) -> Iterator[FieldError]:
+    """What the store does not know of what a link refers to."""
+    backend = current_backend()
+    subs = {member.sub for _, member in members} | {target.sub for _, target in targets}
+    accounts = backend.accounts.accounts(application.application_id, subs)
+    yield from diaries.faults(backend, accounts, members)
+    for path, target in targets:
         account = accounts.get(target.sub)
         if account is None:
             yield FieldError(f"{path}.sub", "errors.not_recognized", "is not an account of this application")

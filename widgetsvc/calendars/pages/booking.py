@@ -6,6 +6,7 @@ documented. Source: Cronofy API, Scheduling Triggers.
 """
 
 import json
+from dataclasses import replace
 from enum import Enum, auto
 
 from widgetsvc.calendars import wire
@@ -43,14 +44,15 @@ def book(backend: Backend, seen: SchedulingLink, start: int, visitor_tzid: str) 
         accounts = backend.accounts.lock(connection, link.application_id, offer.wanted.subs)
         if link.status is SchedulingStatus.DISABLED or not offer.stands(accounts):
             return Outcome.CLOSED
-        opening = offer.opening(backend, accounts, start, connection)
+        within = replace(backend, events=backend.events.within(connection))
+        opening = offer.opening(within, accounts, start)
         if opening is None:
             return Outcome.TAKEN
         wanted = offer.wanted
         time = EventTime(opening.start, opening.end)
-        draft = wanted.event.draft_at(time, wanted.event.tzid or offer.tzid)
+        draft = wanted.event.draft_at(time, wanted.event.tzid or offer.tzid, wanted.event.event_id)
         for target in wanted.written:
-            backend.events.upsert_in(connection, target.calendar_id, draft)
+            within.events.upsert(target.calendar_id, draft)
         completed = backend.scheduling_links.complete(connection, link, (opening.start, opening.end))
         if wanted.completed_callback is not None:
             body = _completed(backend, completed, offer, opening.subs, visitor_tzid)

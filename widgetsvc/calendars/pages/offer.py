@@ -6,8 +6,6 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection
-
 from widgetsvc.calendars.api.availability import find
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.availability import Opening
@@ -105,16 +103,10 @@ class Offer:
         following = dates[shown] if shown < len(dates) else None
         return Choice([Day(day, days[day]) for day in dates[:shown]], following)
 
-    def opening(
-        self,
-        backend: Backend,
-        accounts: Mapping[str, Account],
-        start: int,
-        connection: Connection | None = None,
-    ) -> Opening | None:
+    def opening(self, backend: Backend, accounts: Mapping[str, Account], start: int) -> Opening | None:
         """The meeting that starts at this instant, if it is offered and free."""
         query = self._sole(start)
-        found = find(backend, query, accounts, connection) if query else []
+        found = find(backend, query, accounts) if query else []
         return found[0] if found else None
 
     @property

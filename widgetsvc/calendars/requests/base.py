@@ -3,7 +3,7 @@
 Unknown members are ignored, as Cronofy does; null is the same as absent, because pycronofy sends it so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -15,11 +15,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
+
+Location = tuple[int | str, ...]
+"""Where in a body a fault is: names of members and places in lists."""
 
 
 def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
@@ -27,6 +30,26 @@ def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
     return PydanticCustomError(
         "cronofy", "{description}", {"key": key, "description": description, "path": path}
     )
+
+
+def beside(
+    found: ValidationError | None, more: Iterable[tuple[Location, PydanticCustomError]]
+) -> ValidationError:
+    """The error that lists further faults, each at its place, next to those that were found already.
+
+    A validator of a whole model is not asked where a field has a fault: one that wraps the model's own
+    validation can list both.
+    """
+    lines = [InitErrorDetails(type=kind, loc=location, input=None) for location, kind in more]
+    for error in found.errors(include_url=False) if found else []:
+        context = error.get("ctx", {})
+        kind = (
+            PydanticCustomError("cronofy", "{description}", context)
+            if error["type"] == "cronofy"
+            else error["type"]
+        )
+        lines.append(InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context))
+    return ValidationError.from_exception_data("request", lines)
 
 
 class Request(BaseModel):
@@ -105,7 +128,7 @@ def _field_error(error: ErrorDetails) -> FieldError:
     return FieldError(_path(error["loc"]), key, description)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: Location) -> str:
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
     return "".join(parts).removeprefix(".") or "base"
 

@@ -14,7 +14,7 @@ from widgetsvc.calendars.requests.base import Name, Query, Request, Text, TzId, 
 from widgetsvc.calendars.requests.events import EventDetails
 from widgetsvc.urls import origin_of
 
-_MAX_TARGETS = 50
+MAX_TARGETS = 50
 _NOT_IN_URLS = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -34,6 +34,12 @@ class ClientCredentials(Request):
 
     client_id: Text | None = None
     client_secret: Text | None = None
+
+
+class EventToCome(EventDetails):
+    """The event that is written once its time is picked."""
+
+    event_id: Annotated[Name, StringConstraints(max_length=512)]
 
 
 class OAuthRequest(Request):
@@ -80,9 +86,9 @@ class RealTimeSchedulingRequest(ClientCredentials):
     """`POST /v1/real_time_scheduling`."""
 
     oauth: OAuthRequest
-    event: EventDetails
+    event: EventToCome
     availability: AvailabilityRequest
-    target_calendars: Annotated[list[TargetCalendar], Field(min_length=1, max_length=_MAX_TARGETS)]
+    target_calendars: Annotated[list[TargetCalendar], Field(min_length=1, max_length=MAX_TARGETS)]
     tzid: TzId | None = None
     minimum_notice: Notice = Notice(minutes=0)
     event_creation: Literal["default", "single"] = "default"
