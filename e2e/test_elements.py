@@ -51,6 +51,12 @@ class Application:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["element_token"]["token"])
 
+    def person(self, name: str) -> "Calendar":
+        client_id = self.credentials["client_id"]
+        return Calendar(
+            self, self.service.run("account", "create", client_id, "--kind", "user", "--name", name)
+        )
+
 
 class Calendar:
     """An account of the application, reached with its access token."""
@@ -267,13 +273,63 @@ def test_the_availability_rules_come_back_as_they_were_saved(stage: Stage, appli
     expect(element.get_by_role("combobox", name="Choose a timezone")).to_contain_text("Paris")
 
 
+AUTHORIZATION = {"redirect_uri": "http://localhost/", "client_id": "app", "scope": "read_write"}
+
+
 def test_calendar_sync_shows_an_application_calendar(stage: Stage, application: Application) -> None:
     calendar = application.calendar("sync")
-    authorization = {"redirect_uri": "http://localhost/", "client_id": "app", "scope": "read_write"}
 
-    element = stage.show("CalendarSync", "account_management", calendar, authorization=authorization)
+    element = stage.show("CalendarSync", "account_management", calendar, authorization=AUTHORIZATION)
 
     profile = calendar.get("/v1/profiles").json()["profiles"][0]
     expect(element.locator(".CalendarSync__profile-name")).to_have_text(profile["profile_name"])
     expect(element.locator(".CalendarSync__status-label")).to_have_text("Active")
     expect(element.get_by_role("button")).to_have_count(0)
+
+
+def test_calendar_sync_lets_a_person_remove_a_profile(stage: Stage, application: Application) -> None:
+    jane = application.person("Jane Doe")
+    element = stage.show("CalendarSync", "account_management", jane, authorization=AUTHORIZATION)
+
+    element.get_by_role("button", name="Edit accounts").click()
+    element.locator(".CalendarSync__profile").get_by_role("button").click()
+    told = stage.wait_for("profile_revoked")
+
+    assert told["userinfo"]["cronofy.data"]["profiles"] == []
+    assert jane.get("/v1/profiles").json() == {"profiles": []}
+
+
+def test_the_date_time_picker_offers_meetings_in_sequence(stage: Stage, application: Application) -> None:
+    first, second = application.calendar("first round"), application.calendar("second round")
+    tomorrow = today() + timedelta(days=1)
+    first.write("Free from eleven", at(tomorrow, "09:00"), at(tomorrow, "11:00"))
+    second.write("Free till noon", at(tomorrow, "12:00"), at(tomorrow, "17:00"))
+    parts = [
+        {
+            "sequence_id": name,
+            "ordinal": ordinal,
+            "participants": [{"members": [{"sub": calendar.sub}], "required": "all"}],
+            "required_duration": {"minutes": 30},
+            "start_interval": {"minutes": 30},
+        }
+        for ordinal, (name, calendar) in enumerate([("one", first), ("two", second)], 1)
+    ]
+    period = {"start": at(tomorrow, "09:00"), "end": at(tomorrow, "17:00")}
+    element = stage.show(
+        "DateTimePicker",
+        "availability",
+        first,
+        second,
+        availability_query={"sequence": parts, "query_periods": [period]},
+    )
+
+    element.locator(".DTP__calendar-grid--button:not([disabled])").first.click()
+    element.locator(".DTP__time-slot").first.click()
+    element.get_by_role("button", name="Confirm").click()
+
+    slot = stage.wait_for("slot_selected")["notification"]["slot"]
+    times = [(part["sequence_id"], part["start"], part["end"]) for part in slot["sequence"]]
+    assert times == [
+        ("one", at(tomorrow, "11:00"), at(tomorrow, "11:30")),
+        ("two", at(tomorrow, "11:30"), at(tomorrow, "12:00")),
+    ]

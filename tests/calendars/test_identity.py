@@ -117,9 +117,7 @@ def test_an_account_has_one_connected_profile(kind: str, request: pytest.Fixture
     assert (profile["profile_connected"], profile["profile_initial_sync_required"]) == (True, False)
 
 
-@pytest.mark.parametrize("kind", ["calendar", "jane", "room"])
-def test_revoking_the_profile_revokes_the_account(kind: str, request: pytest.FixtureRequest) -> None:
-    calendar: Calendar = request.getfixturevalue(kind)
+def test_revoking_its_profile_revokes_an_application_calendar(calendar: Calendar) -> None:
     path = f"/v1/profiles/{profile_id(calendar)}/revoke"
 
     response = calendar.post(path, {})
@@ -127,6 +125,32 @@ def test_revoking_the_profile_revokes_the_account(kind: str, request: pytest.Fix
     assert (response.status_code, response.data) == (202, b"")
     assert calendar.get("/v1/userinfo").status_code == 401
     assert calendar.post(path, {}).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["jane", "room"])
+def test_people_and_resources_go_on_without_a_profile(
+    api: Api, kind: str, request: pytest.FixtureRequest
+) -> None:
+    account: Calendar = request.getfixturevalue(kind)
+    account.write("one", "2024-06-25T09:00:00Z", "2024-06-25T10:00:00Z")
+    path = f"/v1/profiles/{profile_id(account)}/revoke"
+
+    assert account.post(path, {}).status_code == 202
+
+    assert account.get("/v1/userinfo").json["cronofy.data"]["profiles"] == []
+    assert account.get("/v1/profiles").json == {"profiles": []}
+    assert account.get("/v1/calendars").json == {"calendars": [], "sub": account.sub}
+    assert account.event_ids() == []
+    assert account.post(account.events_path, {"event_id": "two"}).status_code == 422
+    two = {"event_id": "two", "summary": "", "start": "2024-06-25", "end": "2024-06-26"}
+    assert account.post(account.events_path, two).status_code == 404
+    assert account.post(path, {}).status_code == 404
+    query = {
+        "participants": [{"members": [account.sub]}],
+        "required_duration": {"minutes": 30},
+        "query_periods": [{"start": "2024-06-25T09:00:00Z", "end": "2024-06-25T10:00:00Z"}],
+    }
+    assert list(api.availability(query).json["errors"]) == ["participants[0].members[0].sub"]
 
 
 def test_the_calendar_sync_element_revokes_a_profile(api: Api, calendar: Calendar) -> None:

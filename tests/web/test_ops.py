@@ -115,12 +115,25 @@ def test_no_secret_or_token_is_logged(log: Log, acme: Embedder) -> None:
         assert secret not in text
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_the_token_of_a_hosted_page_is_not_logged(log: Log, http: FlaskClient, method: str) -> None:
-    http.open("/schedule/mb0WXSccAsNdxvS-9evQ6Hp3CeV_OVB5/event.ics", method=method)
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/feeds/{}.ics", "/feeds/{{token}}"),
+        ("/schedule/{}", "/schedule/{{token}}"),
+        ("/schedule/{}/confirm", "/schedule/{{token}}/confirm"),
+        ("/feeds//{}.ics", "/feeds//{{token}}"),
+        ("/calendars/Feeds/{}.ics", "/calendars/Feeds/{{token}}"),
+    ],
+)
+def test_an_address_that_is_a_secret_is_logged_without_it(
+    log: Log, http: FlaskClient, path: str, logged: str
+) -> None:
+    secret = "zX3-kQ_9" * 4
 
-    (line,) = log.lines("/schedule/{token}/event.ics")
-    assert "mb0WXScc" not in json.dumps(line)
+    http.get(path.format(secret))
+
+    assert secret not in log.stream.getvalue()
+    assert len(log.lines(logged.format())) == 1
 
 
 def test_a_hostile_origin_cannot_forge_log_lines(log: Log, acme: Embedder) -> None:

@@ -47,6 +47,10 @@ def faults(
         if account is None:
             yield FieldError(f"{path}.sub", "errors.not_recognized", "is not an account of this application")
             continue
+        if not account.connected:
+            yield FieldError(
+                f"{path}.sub", "errors.not_recognized", "has no calendar: its profile was revoked"
+            )
         if member.calendar_ids and account.calendar_id not in member.calendar_ids:
             yield FieldError(
                 f"{path}.calendar_ids", "errors.not_recognized", "none is the account's calendar"

@@ -61,7 +61,8 @@ class Account:
 
     `application_calendar_id` is the application's own name for an application calendar, unique within the
     application; other kinds have none, and an `email` and a `name` instead. `tzid` is the zone its owner
-    reads times in, where it is known.
+    reads times in, where it is known. An account that is not `connected` has had its profile revoked, and has
+    no calendar any more.
     """
 
     sub: str
@@ -73,6 +74,7 @@ class Account:
     email: str | None = None
     name: str | None = None
     tzid: str | None = None
+    connected: bool = True
 
     @property
     def profile_name(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from widgetsvc.calendars.engine.availability import Opening
+from widgetsvc.calendars.engine.sequences import Item
 from widgetsvc.calendars.records import (
     Account,
     AccountKind,
@@ -71,8 +72,9 @@ def _calendar(account: Account) -> Document:
 
 
 def calendars(account: Account) -> Document:
-    """`GET /v1/calendars`: an account has exactly one."""
-    return {"calendars": [_profile(account) | _calendar(account)], "sub": account.sub}
+    """`GET /v1/calendars`: an account has one at most."""
+    calendars = [_profile(account) | _calendar(account)] if account.connected else []
+    return {"calendars": calendars, "sub": account.sub}
 
 
 def _connected_profile(account: Account) -> Document:
@@ -87,8 +89,8 @@ def _connected_profile(account: Account) -> Document:
 
 
 def profiles(account: Account) -> Document:
-    """`GET /v1/profiles`: an account has exactly one, and it is connected."""
-    return {"profiles": [_connected_profile(account)]}
+    """`GET /v1/profiles`: an account has one at most, and it is connected."""
+    return {"profiles": [_connected_profile(account)] if account.connected else []}
 
 
 def userinfo(account: Account) -> Document:
@@ -104,7 +106,8 @@ def userinfo(account: Account) -> Document:
     data: Document = {"authorization": {"scope": _SCOPE, "status": "active"}}
     if account.application_calendar_id is not None:
         data["application_calendar"] = {"application_calendar_id": account.application_calendar_id}
-    data["profiles"] = [_connected_profile(account) | {"profile_calendars": [_calendar(account)]}]
+    profile = _connected_profile(account) | {"profile_calendars": [_calendar(account)]}
+    data["profiles"] = [profile] if account.connected else []
     data["conferencing_profiles"] = []
     return {
         "sub": account.sub,
@@ -250,14 +253,23 @@ def available_period(period: AvailablePeriod, localized_in: str | None) -> Docum
 
 def openings(key: str, found: Iterable[Opening]) -> Document:
     """The answer to an availability query under `available_periods` or `available_slots`."""
+    return {key: [_opening(opening) for opening in found]}
+
+
+def _opening(opening: Opening) -> Document:
     return {
-        key: [
-            {
-                "start": format_time(opening.start),
-                "end": format_time(opening.end),
-                "participants": [{"sub": sub} for sub in opening.subs],
-            }
-            for opening in found
+        "start": format_time(opening.start),
+        "end": format_time(opening.end),
+        "participants": [{"sub": sub} for sub in opening.subs],
+    }
+
+
+def sequences(found: Iterable[Iterable[tuple[Item, Opening]]]) -> Document:
+    """The answer to a query for sequences."""
+    return {
+        "sequences": [
+            {"sequence": [{"sequence_id": item.id, **_opening(opening)} for item, opening in parts]}
+            for parts in found
         ]
     }
 

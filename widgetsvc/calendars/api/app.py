@@ -14,7 +14,9 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    openapi,
     scheduling,
+    sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.pages import schedule
@@ -43,8 +45,10 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
         availability,
         availability_rules,
         available_periods,
+        sequenced_availability,
         element_tokens,
         scheduling,
+        openapi,
     ):
         app.register_blueprint(module.blueprint)
     if pages is not None:

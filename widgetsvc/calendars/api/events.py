@@ -103,14 +103,14 @@ def delete_events(owner: Account, asked: BulkDeleteQuery, wanted: BulkDeleteRequ
     caller=account(),
     body=ParticipationRequest,
 )
-def reply(owner: Account, _wanted: ParticipationRequest, calendar_id: str, event_uid: str) -> Response:  # noqa: ARG001
+def reply(owner: Account, _wanted: ParticipationRequest, calendar_id: str, event_uid: str) -> Response:  # noqa: ARG001 - a part of the path
     """Reply to an invitation; as no calendar here can be invited, there is none to reply to."""
     _check_own(owner, calendar_id)
     raise InvalidParameters.single("status", "errors.not_supported", "the event is no invitation")
 
 
 def _check_own(owner: Account, calendar_id: str) -> None:
-    if owner.calendar_id != calendar_id:
+    if owner.calendar_id != calendar_id or not owner.connected:
         raise NotFound("no such calendar")
 
 

@@ -45,14 +45,14 @@ def profiles(owner: Account) -> Response:
     blueprint,
     "POST",
     "/v1/profiles/<profile_id>/revoke",
-    {202: "revoked, and the account with it"},
+    {202: "revoked; an application calendar as a whole"},
     caller=account(Permission.ACCOUNT_MANAGEMENT),
 )
 def revoke_profile(owner: Account, profile_id: str) -> Response:
-    """Revoke a profile, and with it the account, which has no other: its tokens end, its data is deleted."""
-    if profile_id != owner.profile_id:
+    """Revoke a profile, and with it the calendar; an application calendar is revoked as a whole."""
+    if profile_id != owner.profile_id or not owner.connected:
         raise NotFound("no such profile")
-    current_backend().accounts.revoke(owner.application_id, owner.sub)
+    current_backend().accounts.revoke_profile(owner)
     return Response(status=HTTPStatus.ACCEPTED)
 
 
@@ -65,7 +65,7 @@ def calendars(owner: Account) -> Response:
 @endpoint(blueprint, "POST", "/v1/calendars", {}, caller=account(), body=CalendarRequest)
 def create_calendar(owner: Account, wanted: CalendarRequest) -> Response:
     """Refuse a further calendar: an account has one, which came with it."""
-    if wanted.profile_id != owner.profile_id:
+    if wanted.profile_id != owner.profile_id or not owner.connected:
         fault = FieldError("profile_id", "errors.not_recognized", "is not a profile of this account")
     else:
         fault = FieldError("profile_id", "errors.not_supported", "has its one calendar already")

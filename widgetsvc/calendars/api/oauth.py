@@ -29,7 +29,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from flask import Blueprint, Response
 
 from widgetsvc.calendars import wire
-from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.endpoint import Empty, endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.records import Account, Application, Grant
 from widgetsvc.calendars.requests.oauth import OAuthRequest, RevocationRequest, TokenRequest
@@ -181,7 +181,7 @@ def refresh_token(wanted: TokenRequest) -> Response:
     blueprint,
     "POST",
     "/oauth/token/revoke",
-    {200: "revoked, or nothing that could be"},
+    {200: Empty("revoked, or nothing that could be")},
     body=RevocationRequest,
     takes_form=True,
     is_oauth=True,

@@ -12,16 +12,28 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.requests.base import Instant, Location, Name, Request, Text, TzId, beside, fault
+from widgetsvc.calendars.requests.base import (
+    Instant,
+    Location,
+    Name,
+    Request,
+    Text,
+    TzId,
+    beside,
+    either_is_required,
+    fault,
+)
 
 MAX_MEMBERS = 50
 MAX_PERIODS = 50
@@ -49,6 +61,8 @@ Minutes = Annotated[int, Field(ge=0, le=1_440)]
 
 class Duration(Request):
     """`{"minutes": 90}`, `{"hours": 2}` or `{"hours": 1, "minutes": 30}`."""
+
+    model_config = ConfigDict(json_schema_extra=either_is_required("hours", "minutes"))
 
     hours: Hours | None = None
     minutes: Minutes | None = None
@@ -145,9 +159,12 @@ class BufferRequest(Request):
     after: BufferSide = BufferSide()
 
 
+_NOTHING = WithJsonSchema({"enum": [None, False, [], {}]})
+
+
 def _refused(feature: str) -> BeforeValidator:
     def refuse(value: object) -> object:
-        if value in ([], {}, False):
+        if value is False or value in ([], {}):
             return None
         raise fault("errors.not_supported", f"{feature} cannot be honoured by this server")
 
@@ -158,6 +175,15 @@ def _tag(raw: object) -> object:
     return raw["value"] if isinstance(raw, dict) and "value" in raw else raw
 
 
+class TagRequest(Request):
+    """A tag as events carry it."""
+
+    value: Text
+
+
+TagText = Annotated[Text, BeforeValidator(_tag, json_schema_input_type=Text | TagRequest)]
+
+
 class ConstraintRequest(Request):
     """At most `limit` of the application's own events in each day or week (from Monday) of a zone.
 
@@ -166,9 +192,7 @@ class ConstraintRequest(Request):
 
     period: Literal["day", "week"]
     limit: Annotated[int, Field(ge=0, le=1_000)]
-    tags: (
-        Annotated[list[Annotated[Text, BeforeValidator(_tag)]], Field(min_length=1, max_length=50)] | None
-    ) = None
+    tags: Annotated[list[TagText], Field(min_length=1, max_length=50)] | None = None
     tzid: TzId = "Etc/UTC"
 
 
@@ -195,6 +219,9 @@ def _member(raw: object) -> object:
     return {"sub": raw} if isinstance(raw, str) else raw
 
 
+Member = Annotated[MemberRequest, BeforeValidator(_member, json_schema_input_type=Name | MemberRequest)]
+
+
 def _required(raw: object, info: ValidationInfo) -> object:
     if raw == "all":
         return None
@@ -206,11 +233,17 @@ def _required(raw: object, info: ValidationInfo) -> object:
     return raw
 
 
+Required = Annotated[
+    int | None,
+    BeforeValidator(_required, json_schema_input_type=Literal["all"] | Annotated[int, Field(ge=1)] | None),
+]
+
+
 class GroupRequest(Request):
     """Members of whom `required` have to be available; None stands for all."""
 
-    members: Annotated[list[Annotated[MemberRequest, BeforeValidator(_member)]], Field(min_length=1)]
-    required: Annotated[int | None, BeforeValidator(_required)] = None
+    members: Annotated[list[Member], Field(min_length=1)]
+    required: Required = None
 
 
 def _few_members(groups: list[GroupRequest]) -> list[GroupRequest]:
@@ -243,16 +276,17 @@ def located_in(sent: object, prefix: str = "") -> list[LocatedMember]:
 
 
 def _readable(sent: object, prefix: str) -> Iterator[LocatedMember]:
-    for i, group in enumerate(_entries(sent, "participants")):
-        for j, member in enumerate(_entries(group, "members")):
+    for i, group in enumerate(entries(sent, "participants")):
+        for j, member in enumerate(entries(group, "members")):
             with suppress(ValidationError):
                 reference = MemberReference.model_validate(_member(member))
                 yield LocatedMember(f"{prefix}participants[{i}].members[{j}]", reference)
 
 
-def _entries(sent: object, name: str) -> list[Any]:
-    entries = sent.get(name) if isinstance(sent, dict) else None
-    return entries if isinstance(entries, list) else []
+def entries(sent: object, name: str) -> list[Any]:
+    """The list of this name in a part of a body; an empty one where it has none."""
+    found = sent.get(name) if isinstance(sent, dict) else None
+    return found if isinstance(found, list) else []
 
 
 class ExcludedEvent(Request):
@@ -260,6 +294,11 @@ class ExcludedEvent(Request):
 
     event_id: Text | None = None
     event_uid: Text | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What is given of its id and its uid."""
+        return [name for name in (self.event_id, self.event_uid) if name]
 
 
 def _near_together(periods: list[Period]) -> list[Period]:
@@ -307,7 +346,7 @@ class Times(Request):
     @classmethod
     def _faults_of(cls, data: dict[str, Any]) -> Iterator[tuple[Location, PydanticCustomError]]:
         """What is wrong with a body as a whole, whatever its members say."""
-        given = [name for name in Times.model_fields if data.get(name) is not None]
+        given = cls._times_in(data)
         if len(given) > 1 or (cls.times_required and not given):
             yield (
                 ("query_periods",),
@@ -316,6 +355,11 @@ class Times(Request):
                     "give exactly one of query_periods, available_periods and query_slots",
                 ),
             )
+
+    @staticmethod
+    def _times_in(data: object) -> list[str]:
+        """The names under which a body, or a part of one, says where to look."""
+        return [name for name in Times.model_fields if isinstance(data, dict) and data.get(name) is not None]
 
     @property
     def periods(self) -> list[Period]:
@@ -352,7 +396,7 @@ class AvailabilityRequest(Times):
     max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = RESULTS_WHEN_UNSAID
     excluded_events: Annotated[list[ExcludedEvent], Field(max_length=50, default_factory=list)]
     tzid: TzId | None = None
-    bookable_events: Annotated[None, _refused("bookable events")] = None
+    bookable_events: Annotated[None, _refused("bookable events"), _NOTHING] = None
 
     @property
     def subs(self) -> list[str]:
@@ -362,4 +406,4 @@ class AvailabilityRequest(Times):
     @property
     def excluded(self) -> list[str]:
         """Ids and uids of the events that make nobody busy."""
-        return [name for event in self.excluded_events for name in (event.event_id, event.event_uid) if name]
+        return [name for event in self.excluded_events for name in event.names]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from widgetsvc.calendars.records import AvailabilityRule, WeeklyPeriod
-from widgetsvc.calendars.requests.base import Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import Described, Request, Text, TzId, fault
 from widgetsvc.calendars.requests.identifiers import OwnId
 
 MAX_WEEKLY_PERIODS = 336
@@ -18,7 +18,7 @@ MAX_WEEKLY_PERIODS = 336
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
-_TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _MIDNIGHT = {"24:00", "00:00"}
 """How an end at the end of the day is written."""
 
@@ -44,8 +44,16 @@ class WeeklyPeriodRequest(Request):
     """A stretch of one weekday on the wall clock of the rule's zone."""
 
     day: Day
-    start_time: Annotated[str, AfterValidator(_start_time)]
-    end_time: Annotated[str, AfterValidator(_end_time)]
+    start_time: Annotated[
+        str,
+        AfterValidator(_start_time),
+        Described({"pattern": f"^{_TIME_OF_DAY.pattern}$", "examples": ["09:00"]}),
+    ]
+    end_time: Annotated[
+        str,
+        AfterValidator(_end_time),
+        Described({"pattern": f"^({_TIME_OF_DAY.pattern}|24:00)$", "examples": ["17:00", "24:00"]}),
+    ]
 
 
 class AvailabilityRuleRequest(Request):

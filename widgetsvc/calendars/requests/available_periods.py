@@ -5,13 +5,23 @@ Source: Cronofy API, Available Periods. The documentation is silent on the windo
 """
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.records import AvailablePeriod
-from widgetsvc.calendars.requests.base import Flag, Instant, Query, Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import (
+    Described,
+    Flag,
+    Instant,
+    Query,
+    Request,
+    Text,
+    Time,
+    TzId,
+    fault,
+)
 from widgetsvc.calendars.requests.identifiers import OwnId
 from widgetsvc.calendars.requests.reading import Day
 from widgetsvc.calendars.store.available_periods import MAX_LENGTH, Cursor, Selection
@@ -36,15 +46,15 @@ def _zoned(raw: object) -> object:
         raise fault("errors.invalid", str(error)) from None
 
 
-Time = Annotated[ZonedTime, BeforeValidator(_zoned)]
+ZonedOrPlain = Annotated[ZonedTime, BeforeValidator(_zoned, json_schema_input_type=Time | ZonedTime)]
 
 
 class AvailablePeriodRequest(Request):
     """`POST /v1/available_periods`."""
 
     available_period_id: OwnId
-    start: Time
-    end: Time
+    start: ZonedOrPlain
+    end: ZonedOrPlain
     tzid: TzId | None = None
 
     @model_validator(mode="after")
@@ -67,8 +77,17 @@ class AvailablePeriodRequest(Request):
         )
 
 
+def _is_one_or_all(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [
+        {"required": ["available_period_id"], "properties": {"available_period_id": {"type": "string"}}},
+        {"required": ["delete_all"], "properties": {"delete_all": {"const": True}}},
+    ]
+
+
 class AvailablePeriodReference(Request):
     """`DELETE /v1/available_periods`: one period, or all of them."""
+
+    model_config = ConfigDict(json_schema_extra=_is_one_or_all)
 
     available_period_id: OwnId | None = None
     delete_all: bool = False
@@ -105,7 +124,10 @@ class AvailablePeriodsQuery(Query):
     last: Annotated[Day | None, Field(alias="to")] = None
     localized_times: Flag = False
     page: Annotated[int, Field(ge=1, le=1_000_000, strict=False)] = 1
-    after: Annotated[Text, AfterValidator(_is_cursor)] | None = None
+    after: (
+        Annotated[Text, AfterValidator(_is_cursor), Described({"pattern": r"^-?[0-9]{1,11}:[ -~]{1,64}$"})]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

@@ -18,16 +18,30 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
-from widgetsvc.calendars.requests.base import Flag, Name, Query, Request, Text, TzId, fault
+from widgetsvc.calendars.requests.base import (
+    Date,
+    Described,
+    Flag,
+    Name,
+    Query,
+    Request,
+    Text,
+    Time,
+    TzId,
+    either_is_required,
+    fault,
+)
 
 _MAX_LENGTH_DAYS = 366
 
@@ -75,6 +89,13 @@ class Moment(NamedTuple):
     tzid: str | None = None
 
 
+class ZonedMoment(Request):
+    """A Time or a Date, and the zone it is meant in; a Time is an instant whatever the zone."""
+
+    time: Time | Date
+    tzid: TzId | None = None
+
+
 def _moment(raw: object) -> Moment:
     if isinstance(raw, str):
         return Moment(_time_or_date(raw))
@@ -97,13 +118,21 @@ def _time_or_date(text: str) -> int | date:
         raise fault("errors.invalid", str(error)) from None
 
 
+StartOrEnd = Annotated[Moment, BeforeValidator(_moment, json_schema_input_type=Time | Date | ZonedMoment)]
+
+
 def _uri(text: str) -> str:
     if _URI.fullmatch(text) is None:
         raise fault("errors.invalid", "must be a URI such as https://example.com/")
     return text
 
 
-Uri = Annotated[Text, StringConstraints(max_length=2048), AfterValidator(_uri)]
+Uri = Annotated[
+    Text,
+    StringConstraints(max_length=2048),
+    AfterValidator(_uri),
+    Described({"pattern": f"^{_URI.pattern}$", "examples": ["https://example.com/meeting"]}),
+]
 """An absolute URI."""
 
 
@@ -121,16 +150,26 @@ class Reminder(Request):
     minutes: Annotated[int, Field(ge=0, le=40_320)]
 
 
+_NOT_INTEGRATED = ("explicit", "default", "none")
+
+
+def _explicit_needs_its_url(schema: dict[str, Any]) -> None:
+    schema["if"] = {"properties": {"profile_id": {"const": "explicit"}}, "required": ["profile_id"]}
+    schema["then"] = {"required": ["join_url"], "properties": {"join_url": {"type": "string"}}}
+
+
 class Conferencing(Request):
     """Only `explicit` conferencing can be kept: there is no provider that could create one."""
 
-    profile_id: Text
+    model_config = ConfigDict(json_schema_extra=_explicit_needs_its_url)
+
+    profile_id: Annotated[Text, WithJsonSchema({"enum": list(_NOT_INTEGRATED)})]
     provider_description: Annotated[Text, StringConstraints(max_length=255)] | None = None
     join_url: Uri | None = None
 
     @model_validator(mode="after")
     def _has_no_provider(self) -> Self:
-        if self.profile_id not in {"explicit", "default", "none"}:
+        if self.profile_id not in _NOT_INTEGRATED:
             raise fault(
                 "errors.integrated_conferencing_not_available",
                 "application calendars have no conferencing provider; use explicit with a join_url",
@@ -178,6 +217,9 @@ def _small(value: JsonValue) -> JsonValue:
     return value
 
 
+TagOrText = Annotated[Tag, BeforeValidator(_tag, json_schema_input_type=Name | Tag)]
+
+
 def _no_attendees(value: object) -> None:
     # PHP cannot tell an empty object from an empty list.
     if value not in ({}, []):
@@ -197,6 +239,8 @@ def _unless_uid(event_id: str | None, info: ValidationInfo) -> str | None:
 
 class EventReference(Request):
     """`DELETE /v1/calendars/{calendar_id}/events`: by the application's id or by the uid, which wins."""
+
+    model_config = ConfigDict(json_schema_extra=either_is_required("event_id", "event_uid"))
 
     event_uid: Annotated[Name, StringConstraints(max_length=64)] | None = None
     event_id: Annotated[
@@ -225,7 +269,9 @@ class EventDetails(Request):
     event_private: bool | None = None
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
     conferencing: Conferencing | None = None
-    attendees: Annotated[None, BeforeValidator(_no_attendees)] = None
+    attendees: Annotated[None, BeforeValidator(_no_attendees), WithJsonSchema({"enum": [None, {}, []]})] = (
+        None
+    )
     recurrence: Annotated[None, BeforeValidator(_no_recurrence)] = None
     subscriptions: Annotated[list[Subscription], Field(max_length=10)] | None = None
     attachments: Annotated[JsonValue, AfterValidator(_small)] = None
@@ -233,7 +279,7 @@ class EventDetails(Request):
         Annotated[list[Annotated[Name, StringConstraints(max_length=255)]], Field(max_length=50)] | None
     ) = None
     locale: Annotated[str, StringConstraints(max_length=35, pattern=_LOCALE)] | None = None
-    tags: Annotated[list[Annotated[Tag, BeforeValidator(_tag)]], Field(max_length=50)] | None = None
+    tags: Annotated[list[TagOrText], Field(max_length=50)] | None = None
 
     def draft_at(self, time: EventTime, tzid: str | None, event_id: str | None) -> EventDraft:
         """The event to store, as it takes place at a time."""
@@ -274,8 +320,8 @@ class EventDetails(Request):
 class EventRequest(EventDetails, EventReference):
     """`POST /v1/calendars/{calendar_id}/events`."""
 
-    start: Annotated[Moment, BeforeValidator(_moment)]
-    end: Annotated[Moment, BeforeValidator(_moment)]
+    start: StartOrEnd
+    end: StartOrEnd
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from widgetsvc.calendars.requests.base import Name, fault
+from widgetsvc.calendars.requests.base import Described, Name, fault
 
 _READABLE = re.compile(r"[ -.0-~]+")
 _DOTS = {".", ".."}
@@ -18,7 +18,12 @@ def _fits_a_path(text: str) -> str:
     return text
 
 
-OwnId = Annotated[Name, StringConstraints(max_length=64), AfterValidator(_fits_a_path)]
+OwnId = Annotated[
+    Name,
+    StringConstraints(max_length=64),
+    AfterValidator(_fits_a_path),
+    Described({"pattern": r"^(?!\.{1,2}$) *[!-.0-~][ -.0-~]*$"}),
+]
 """An application's own id of up to 64 ASCII characters.
 
 Source: Cronofy API, Availability Rules and Available Periods.

@@ -5,9 +5,9 @@ Source: RFC 6749 sections 2.3.1 and 6; RFC 7009 section 2.1; Cronofy API, Revoki
 
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
-from widgetsvc.calendars.requests.base import Request, Text, fault
+from widgetsvc.calendars.requests.base import Request, Text, either_is_required, fault
 
 
 class OAuthRequest(Request):
@@ -37,6 +37,8 @@ class RevocationRequest(OAuthRequest):
     The Node SDK adds its `refresh_token` to whatever it is asked to revoke, and sends that alone when it is
     asked for nothing in particular. `token_type_hint` is not needed: a token says by itself what it is.
     """
+
+    model_config = ConfigDict(json_schema_extra=either_is_required("token", "sub", "refresh_token"))
 
     token: Text | None = None
     sub: Text | None = None

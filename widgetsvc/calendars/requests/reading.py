@@ -16,14 +16,13 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.errors import NotFound
-from widgetsvc.calendars.requests.base import Flag, Instant, Query, fault, parse_query
+from widgetsvc.calendars.errors import InvalidParameters, NotFound
+from widgetsvc.calendars.requests.base import Date, Flag, Instant, Query, Time, TzId, fault, parse_query
 from widgetsvc.calendars.store.events import Cursor, Selection, Window
-from widgetsvc.timezones import is_zone
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _MAX_LINK = 4_096
@@ -44,14 +43,14 @@ def _day(raw: object) -> date | int:
         raise fault("errors.invalid", str(error)) from None
 
 
-Day = Annotated[date | int, BeforeValidator(_day)]
+Day = Annotated[date | int, BeforeValidator(_day, json_schema_input_type=Date | Time)]
 """A Date, or a Time (Unix seconds) that stands for its day in the query's zone."""
 
 
-def _zone_name(raw: object) -> str:
-    if not isinstance(raw, str) or not is_zone(raw):
-        raise fault("errors.tzid_unrecognized", "TZID not recognized")
-    return raw
+def _zone_is_required(schema: dict[str, Any]) -> None:
+    # Its default is there to be refused: a zone that is missing is answered as one that is unknown.
+    schema["required"] = ["tzid"]
+    del schema["properties"]["tzid"]["default"]
 
 
 class ReadingQuery(Query):
@@ -59,7 +58,9 @@ class ReadingQuery(Query):
 
     several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
-    tzid: Annotated[str, BeforeValidator(_zone_name), Field(validate_default=True)] = ""
+    model_config = ConfigDict(json_schema_extra=_zone_is_required)
+
+    tzid: Annotated[TzId, Field(validate_default=True)] = ""
     first: Annotated[Day | None, Field(alias="from")] = None
     last: Annotated[Day | None, Field(alias="to")] = None
     calendar_ids: list[str] | None = None
@@ -150,8 +151,11 @@ class PageLink:
 
     @property
     def reading(self) -> ReadingQuery:
-        """The query that the link repeats. Raises InvalidParameters where it was tampered with."""
-        return parse_query(ReadingQuery, self.values)
+        """The query that the link repeats. Raises NotFound where it was tampered with."""
+        try:
+            return parse_query(ReadingQuery, self.values)
+        except InvalidParameters:
+            raise NotFound("no such page") from None
 
     @property
     def values(self) -> MultiDict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from widgetsvc.calendars.requests.availability import AvailabilityRequest, Duration
-from widgetsvc.calendars.requests.base import Name, Query, Request, Text, TzId, fault, parse_fields
+from widgetsvc.calendars.requests.base import Described, Name, Query, Request, Text, TzId, fault, parse_fields
 from widgetsvc.calendars.requests.events import EventDetails
 from widgetsvc.urls import origin_of
 
@@ -25,7 +25,14 @@ def _web_url(text: str) -> str:
     return text
 
 
-WebUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_web_url)]
+WebUrl = Annotated[
+    str,
+    StringConstraints(max_length=2048),
+    AfterValidator(_web_url),
+    Described(
+        {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\]+$", "examples": ["https://jobs.example.com/booked"]}
+    ),
+]
 """An absolute http or https URL."""
 
 

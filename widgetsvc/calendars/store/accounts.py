@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.keys import (
@@ -60,6 +60,7 @@ _ACCOUNT_COLUMNS = (
     schema.accounts.c.email,
     schema.accounts.c.name,
     schema.accounts.c.tzid,
+    schema.accounts.c.profile_revoked_at,
 )
 _GRANT_COLUMNS = (*_ACCOUNT_COLUMNS, schema.accounts.c.refresh_nonce)
 
@@ -78,6 +79,7 @@ def _account(row: AnyRow) -> Account:
         email=row.email,
         name=row.name,
         tzid=row.tzid,
+        connected=row.profile_revoked_at is None,
     )
 
 
@@ -254,6 +256,25 @@ class AccountStore:
     def revoke(self, application_id: int, sub: str) -> bool:
         """Delete the application's account of this sub and all that it holds; say whether it was there."""
         return self._delete(application_id, schema.accounts.c.sub == sub)
+
+    def revoke_profile(self, account: Account) -> None:
+        """Take an account's profile from it, and with the profile its calendar and all events.
+
+        A person or a resource goes on without, and keeps its tokens and rules: the Calendar Sync Element
+        reads the account again. An application calendar is nothing without its calendar, and is revoked as a
+        whole.
+        """
+        if account.kind is AccountKind.APPLICATION_CALENDAR:
+            self.revoke(account.application_id, account.sub)
+            return
+        mine = schema.accounts.c.sub == account.sub
+        with self._writer.begin() as connection:
+            connection.execute(
+                update(schema.accounts).where(mine).values(profile_revoked_at=int(self._clock()))
+            )
+            connection.execute(
+                delete(schema.events).where(schema.events.c.calendar_id == account.calendar_id)
+            )
 
     def revoke_by_token(self, application_id: int, token: str) -> bool:
         """Delete the application's account that this refresh or live access token reaches.

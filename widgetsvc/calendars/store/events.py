@@ -5,7 +5,7 @@ short range of the index `ix_events_time`: the cost depends on what is in the wi
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
@@ -20,11 +20,15 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     CursorResult,
+    Date,
     Engine,
+    Insert,
+    Integer,
     Row,
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -32,11 +36,10 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    tuple_,
     union_all,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.keys import random_hex
@@ -147,6 +150,7 @@ class EventStore:
         self._reader: Engine | _Joined = engine
         self._writer: Engine | _Joined = engine.execution_options(writes=True)
         self._clock = clock
+        self._insert_unless_there = _INSERT_UNLESS_THERE[engine.dialect.name]
 
     def within(self, connection: Connection) -> "EventStore":
         """The same store in the connection's transaction: what it reads still holds when it writes."""
@@ -156,19 +160,12 @@ class EventStore:
 
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
         """Write a managed event under (calendar_id, event_id); visible to reads when this returns."""
-        # On PostgreSQL two first writes of one event can meet; the second attempt finds the winner's row.
-        with suppress(IntegrityError):
-            return self._upsert(calendar_id, draft)
-        return self._upsert(calendar_id, draft)
-
-    def _upsert(self, calendar_id: str, draft: EventDraft) -> None:
         with self._writer.begin() as connection:
+            if connection.execute(self._insert_unless_there, self._new(calendar_id, draft)).rowcount:
+                return
             mine = {"calendar": calendar_id, "id": draft.event_id}
-            stored = connection.execute(_STORED_BY_ID, mine).one_or_none()
-            if stored is None:
-                connection.execute(_INSERT, self._new(calendar_id, draft))
-            else:
-                self._replace(connection, [(stored, _values(draft, stored.details))])
+            stored = connection.execute(_STORED_BY_ID, mine).one()
+            self._replace(connection, [(stored, _values(draft, stored.details))])
 
     def edit(self, calendar_id: str, event_uid: str, draft: EventDraft) -> bool:
         """Write an event, managed or external, by its uid; False where the calendar has none such.
@@ -250,16 +247,15 @@ class EventStore:
 
     def count(self, selection: Selection) -> int:
         """How many events a selection has."""
-        found = union_all(*_selects(selection, literal(1).label("one"))).subquery()
+        parameters = _parameters(selection, _FIRST_PAGE)
         with self._reader.connect() as connection:
-            return connection.execute(select(func.count()).select_from(found)).scalar_one()
+            return connection.execute(_count(_shape(selection)), parameters).scalar_one()
 
     def page(self, selection: Selection, after: Cursor | None, size: int) -> list[Event]:
         """Up to `size` events in order of start and uid, those after the cursor."""
-        found = union_all(*_selects(selection, *events.c, after=after))
-        in_order = found.order_by("start_at", "event_uid").limit(size)
+        parameters = _parameters(selection, after or _FIRST_PAGE) | {"size": size}
         with self._reader.connect() as connection:
-            return [_event(row) for row in connection.execute(in_order)]
+            return [_event(row) for row in connection.execute(_page(_shape(selection)), parameters)]
 
     def busy(
         self, calendar_ids: Collection[str], between: Timespan, which: BusyFilter = BusyFilter()
@@ -322,6 +318,12 @@ _STORED_BY_ID = _STORED.where(events.c.event_id == bindparam("id"))
 _STORED_BY_UID = _STORED.where(events.c.event_uid == bindparam("uid"))
 _STORED_BY_ICS_UID = _STORED.where(events.c.ics_uid.in_(bindparam("ics_uids", expanding=True)))
 _INSERT = insert(events)
+_KEY = (events.c.calendar_id, events.c.event_id)
+# What most upserts come down to, and the one answer to two first writes of one event at the same time.
+_INSERT_UNLESS_THERE: dict[str, Insert] = {
+    "sqlite": sqlite.insert(events).on_conflict_do_nothing(index_elements=_KEY),
+    "postgresql": postgresql.insert(events).on_conflict_do_nothing(index_elements=_KEY),
+}
 _UPDATE = update(events).where(events.c.event_uid == bindparam("uid"))
 
 _same_time = exists().where(
@@ -350,9 +352,13 @@ def _by_ics_uid(connection: Connection, calendar_id: str, wanted: Iterable[str])
     return found
 
 
+def _instant(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=BigInteger)
+
+
 def _touching(*columns: ColumnElement[Any], where: Iterable[ColumnElement[bool]]) -> CompoundSelect[Any]:
     """What touches the times between `:first` and `:last`."""
-    first, last = bindparam("first", type_=BigInteger), bindparam("last", type_=BigInteger)
+    first, last = _instant("first"), _instant("last")
     return union_all(
         *(
             select(*columns).where(
@@ -393,84 +399,132 @@ def _pairs(result: CursorResult[Any]) -> list[tuple[int, int]]:
     return cast(list[tuple[int, int]], result.cursor.fetchall())
 
 
-def _selects(
-    selection: Selection, *columns: ColumnElement[Any], after: Cursor | None = None
-) -> Iterator[Select[Any]]:
-    """What is to be united, no event twice; each part has the order of the index."""
-    for wanted, window in _parts(selection):
-        in_window = [*_starts_before(window), *_ends_on_or_after(window)]
-        for number, longest in enumerate(LONGEST_IN_CLASS):
-            earliest = _earliest(window, longest)
-            yield select(*columns).where(
-                *wanted, events.c.length_class == number, *in_window, *_from(earliest, after)
-            )
-        if selection.include_moved and in_window:
-            once = exists().where(former_times.c.event_uid == events.c.event_uid, *_was_in(window))
-            yield select(*columns).where(*wanted, not_(and_(*in_window)), once, *_from(None, after))
+class _Shape(NamedTuple):
+    """What tells one statement of a selection from another; all else about it are parameters."""
+
+    managed: bool
+    external: bool
+    windows_differ: bool
+    deleted: bool
+    moved: bool
+    transparent: bool
 
 
-def _parts(selection: Selection) -> Iterator[tuple[list[ColumnElement[bool]], Window]]:
-    """The conditions that hold whatever the window, and the window: managed and external may differ in it."""
-    always = [events.c.calendar_id == selection.calendar_id]
-    if not selection.include_deleted:
-        always.append(_STANDING)
-    if not selection.include_transparent:
-        always.append(_OPAQUE)
-    if selection.modified_since is not None:
-        always.append(events.c.updated_at >= selection.modified_since)
+def _shape(selection: Selection) -> _Shape:
+    return _Shape(
+        managed=selection.managed,
+        external=selection.external,
+        windows_differ=selection.external_window not in (None, selection.window),
+        deleted=selection.include_deleted,
+        moved=selection.include_moved,
+        transparent=selection.include_transparent,
+    )
+
+
+# Ends of open windows: beyond all that can be stored.
+_EVER, _FOREVER = -(2**40), 2**40
+_FIRST_PAGE = Cursor(_EVER, "")
+
+
+def _parameters(selection: Selection, after: Cursor) -> dict[str, Any]:
     external_window = selection.external_window or selection.window
-    if selection.managed and selection.external and external_window == selection.window:
-        yield always, selection.window
+    return {
+        "calendar": selection.calendar_id,
+        "since": _EVER if selection.modified_since is None else selection.modified_since,
+        "after_start": after.start,
+        "after_uid": after.event_uid,
+        **_window_parameters("window", selection.window, after),
+        **_window_parameters("external", external_window, after),
+    }
+
+
+def _window_parameters(name: str, window: Window, after: Cursor) -> dict[str, Any]:
+    first = start_of_day(window.first, window.tz) if window.first else _EVER
+    last = start_of_day(window.last, window.tz) if window.last else _FOREVER
+    return {
+        f"{name}_first": first,
+        f"{name}_last": last,
+        f"{name}_first_day": window.first or date.min,
+        f"{name}_last_day": window.last or date.max,
+        # One lower bound and not two, of which SQLite could choose the lower for its way through the index.
+        **{
+            f"{name}_from_{number}": max(first - _WIDEST_OFFSET - longest, after.start)
+            for number, longest in enumerate(LONGEST_IN_CLASS)
+        },
+    }
+
+
+@cache
+def _page(shape: _Shape) -> CompoundSelect[Any]:
+    found = union_all(*_selects(shape, *events.c))
+    return found.order_by("start_at", "event_uid").limit(bindparam("size", type_=Integer))
+
+
+@cache
+def _count(shape: _Shape) -> Select[int]:
+    found = union_all(*_selects(shape, literal(1).label("one"))).subquery()
+    return select(func.count()).select_from(found)
+
+
+def _selects(shape: _Shape, *columns: ColumnElement[Any]) -> Iterator[Select[Any]]:
+    """What is to be united, no event twice; each class comes in order from the index and is merely merged."""
+    for name, wanted in _parts(shape):
+        in_window = _in_window(name)
+        for number in range(len(LONGEST_IN_CLASS)):
+            yield select(*columns).where(
+                *wanted,
+                events.c.length_class == number,
+                events.c.start_at >= _instant(f"{name}_from_{number}"),
+                in_window,
+            )
+        if shape.moved:
+            once = exists().where(
+                former_times.c.event_uid == events.c.event_uid,
+                former_times.c.start_at < _instant(f"{name}_last"),
+                former_times.c.end_at >= _instant(f"{name}_first"),
+            )
+            further = events.c.start_at >= _instant("after_start")
+            yield select(*columns).where(*wanted, further, not_(in_window), once)
+
+
+def _parts(shape: _Shape) -> Iterator[tuple[str, list[ColumnElement[bool]]]]:
+    """The name of a window, and what holds of the events in it beside their time."""
+    wanted = [
+        _IN_CALENDAR,
+        events.c.updated_at >= _instant("since"),
+        or_(events.c.start_at > _instant("after_start"), events.c.event_uid > bindparam("after_uid")),
+    ]
+    if not shape.deleted:
+        wanted.append(_STANDING)
+    if not shape.transparent:
+        wanted.append(_OPAQUE)
+    if shape.managed and shape.external and not shape.windows_differ:
+        yield "window", wanted
         return
-    if selection.managed:
-        yield [*always, _MANAGED], selection.window
-    if selection.external:
-        yield [*always, not_(_MANAGED)], external_window
+    if shape.managed:
+        yield "window", [*wanted, _MANAGED]
+    if shape.external:
+        yield "external", [*wanted, not_(_MANAGED)]
 
 
-def _earliest(window: Window, longest: int) -> int | None:
-    if window.first is None:
-        return None
-    return start_of_day(window.first, window.tz) - _WIDEST_OFFSET - longest
+def _in_window(name: str) -> ColumnElement[bool]:
+    """Whether an event starts before the window's end and ends on or after its start.
 
-
-def _from(earliest: int | None, after: Cursor | None) -> Iterator[ColumnElement[bool]]:
-    """One lower bound and not two, of which SQLite would choose any for its way through the index."""
-    if after is not None and (earliest is None or after.start >= earliest):
-        yield tuple_(events.c.start_at, events.c.event_uid) > tuple_(after.start, after.event_uid)
-    elif earliest is not None:
-        yield events.c.start_at >= earliest
-
-
-# All-day events are days, not instants: they are compared as days, whatever zone the reader is in. The first
-# condition of each pair is the wider one that the index can answer.
-def _starts_before(window: Window) -> Iterator[ColumnElement[bool]]:
-    if window.last is None:
-        return
-    instant = start_of_day(window.last, window.tz)
-    yield events.c.start_at < instant + _WIDEST_OFFSET
-    yield or_(
-        and_(events.c.start_day.is_(None), events.c.start_at < instant),
-        events.c.start_day < window.last,
+    All-day events are days, not instants: they are compared as days, whatever zone the reader is in. The
+    condition before that is a wider one, which the index can answer.
+    """
+    first, last = _instant(f"{name}_first"), _instant(f"{name}_last")
+    return and_(
+        events.c.start_at < last + _WIDEST_OFFSET,
+        events.c.end_at >= first - _WIDEST_OFFSET,
+        case(
+            (events.c.start_day.is_(None), and_(events.c.start_at < last, events.c.end_at >= first)),
+            else_=and_(
+                events.c.start_day < bindparam(f"{name}_last_day", type_=Date),
+                events.c.end_day > bindparam(f"{name}_first_day", type_=Date),
+            ),
+        ),
     )
-
-
-def _ends_on_or_after(window: Window) -> Iterator[ColumnElement[bool]]:
-    if window.first is None:
-        return
-    instant = start_of_day(window.first, window.tz)
-    yield events.c.end_at >= instant - _WIDEST_OFFSET
-    yield or_(
-        and_(events.c.end_day.is_(None), events.c.end_at >= instant),
-        events.c.end_day > window.first,
-    )
-
-
-def _was_in(window: Window) -> Iterator[ColumnElement[bool]]:
-    if window.last is not None:
-        yield former_times.c.start_at < start_of_day(window.last, window.tz)
-    if window.first is not None:
-        yield former_times.c.end_at >= start_of_day(window.first, window.tz)
 
 
 def _event(row: _AnyRow) -> Event:

@@ -48,6 +48,7 @@ accounts = Table(
     Column("tzid", String(64)),
     Column("profile_id", String(64), nullable=False, unique=True),
     Column("calendar_id", String(64), nullable=False, unique=True),
+    Column("profile_revoked_at", BigInteger),
     Column("refresh_nonce", String(64), nullable=False),
     Column("refresh_token_hash", LargeBinary(32), nullable=False, unique=True),
     Column("feed_nonce", String(64)),
