@@ -5,12 +5,14 @@ from flask import Flask
 from widgetsvc.calendars.api import (
     application_calendars,
     availability,
+    channels,
     cors,
     element_tokens,
     error_handlers,
     events,
     identity,
     oauth,
+    rate_limits,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -25,8 +27,9 @@ def create_backend_app(backend: Backend) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, availability, element_tokens):
+    for module in (application_calendars, oauth, identity, events, availability, element_tokens, channels):
         app.register_blueprint(module.blueprint)
     cors.install(app)
+    rate_limits.install(app)
     error_handlers.install(app)
     return app

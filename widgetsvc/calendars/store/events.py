@@ -1,12 +1,12 @@
 """The store of events: upsert, delete, reads by window, and the busy times of many calendars at once."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.keys import random_hex
@@ -75,13 +75,26 @@ class BusyTimes:
     tentative: list[tuple[int, int]]
 
 
-class EventStore:
-    """Events of all calendars."""
+Changes = Callable[[Connection, str, bool, int], None]
+"""Told of a change to events, inside the transaction that makes it and after the write.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+Its arguments are the connection, the `calendar_id`, whether the events are managed, and the moment that
+`updated_at` says.
+"""
+
+
+def _nobody(_connection: Connection, _calendar_id: str, _managed: bool, _at: int) -> None:
+    pass
+
+
+class EventStore:
+    """Events of all calendars. `changes` is told of every write that changes something."""
+
+    def __init__(self, engine: Engine, clock: Clock, changes: Changes = _nobody) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
         self._clock = clock
+        self._changes = changes
 
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
         """Write an event under (calendar_id, event_id); visible to reads when this returns.
@@ -107,6 +120,7 @@ class EventStore:
                         created_at=values["updated_at"],
                     )
                 )
+            self._changes(connection, calendar_id, True, values["updated_at"])
 
     def _values(self, draft: EventDraft, kept: dict[str, object]) -> dict[str, Any]:
         details = {**{name: kept[name] for name in _KEPT_WHEN_OMITTED if name in kept}, **draft.details}
@@ -137,16 +151,19 @@ class EventStore:
 
     def delete(self, calendar_id: str, event_id: str) -> None:
         """Mark an event as deleted; an unknown one is no error, as with Cronofy."""
+        now = int(self._clock())
         with self._writer.begin() as connection:
-            connection.execute(
+            deleted = connection.execute(
                 update(events)
                 .where(
                     events.c.calendar_id == calendar_id,
                     events.c.event_id == event_id,
                     events.c.deleted.is_(False),
                 )
-                .values(deleted=True, updated_at=int(self._clock()))
+                .values(deleted=True, updated_at=now)
             )
+            if deleted.rowcount:
+                self._changes(connection, calendar_id, True, now)
 
     def count(self, selection: Selection) -> int:
         """How many events a selection has."""
