@@ -18,6 +18,8 @@ from widgetsvc.clock import Clock
 CLAIM_SECONDS = 60
 """How long a claim holds; far longer than one attempt may take."""
 
+_RANKED = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -127,19 +129,18 @@ def _held(delivery: Delivery) -> tuple[Any, ...]:
 
 
 def _due(now: int, busy: Collection[int], per_application: int) -> Select[Any]:
-    in_order = (deliveries.c.attempts, deliveries.c.next_attempt_at, deliveries.c.delivery_id)
-    rank = func.row_number().over(partition_by=deliveries.c.application_id, order_by=in_order)
-    ranked = (
-        select(
-            deliveries.c.delivery_id,
-            deliveries.c.application_id,
-            deliveries.c.attempts,
-            deliveries.c.next_attempt_at,
-            rank.label("rank"),
-        )
+    # Not all that is due is ranked, or a long queue would be read anew for each of its entries. Whoever fills
+    # this many places is busy by the next claim, which then sees the others.
+    some = (
+        select(deliveries)
         .where(deliveries.c.next_attempt_at <= now, _unclaimed(now), deliveries.c.application_id.not_in(busy))
+        .order_by(deliveries.c.next_attempt_at)
+        .limit(_RANKED)
         .subquery()
     )
+    in_order = (some.c.attempts, some.c.next_attempt_at, some.c.delivery_id)
+    rank = func.row_number().over(partition_by=some.c.application_id, order_by=in_order).label("rank")
+    ranked = select(some, rank).subquery()
     return (
         select(ranked.c.delivery_id, ranked.c.application_id)
         .where(ranked.c.rank <= per_application)
