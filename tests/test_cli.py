@@ -212,6 +212,7 @@ def test_calendars_are_listed_by_id(shell: Shell) -> None:
             "application_calendar_id": name,
             "upstream_id": f"acme:{name}",
             "sub": subs[name],
+            "revoked": False,
         }
         for name in ("ape", "zebra")
     ]
@@ -308,10 +309,156 @@ def test_an_operator_is_told_that_an_applications_secret_is_shown_once(shell: Sh
 def test_cloud_applications_are_made_in_clouds_dashboard(shell: Shell) -> None:
     credentials = {"cronofy_client_id": "client", "cronofy_client_secret": "secret"}
 
-    result = shell.try_("app", "create", "Interview portal", **credentials)
+    for args in (("app", "create", "Interview portal"), ("app", "list"), ("account", "list", "app_1")):
+        result = shell.try_(*args, **credentials)
 
-    assert result.exit_code == 1
-    assert "dashboard" in result.stderr
+        assert result.exit_code == 1
+        assert "dashboard" in result.stderr
+
+
+def test_applications_are_listed_by_age_the_services_own_first(shell: Shell) -> None:
+    created = shell.json("app", "create", "Interview portal")
+
+    assert shell.json("app", "list") == [
+        {"client_id": "app_gateway", "name": "widgetsvc gateway"},
+        {"client_id": created["client_id"], "name": "Interview portal"},
+    ]
+    assert f"{created['client_id']}  Interview portal" in shell("app", "list")
+
+
+def create_account(shell: Shell, client_id: str, kind: str, *options: str) -> dict[str, Any]:
+    created: dict[str, Any] = shell.json(
+        "account", "create", client_id, "--kind", kind, "--name", "Jane Doe", *options
+    )
+    return created
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("user", "acc_"), ("resource", "res_")])
+def test_an_account_is_printed_with_its_tokens_for_programs(shell: Shell, kind: str, prefix: str) -> None:
+    client_id = shell.json("app", "create", "Portal")["client_id"]
+
+    created = create_account(shell, client_id, kind, "--email", "jane@example.com", "--tzid", "Europe/London")
+
+    assert list(created) == ["sub", "calendar_id", "access_token", "refresh_token", "expires_in"]
+    assert created["sub"].startswith(prefix)
+    assert shell.json("account", "list", client_id) == [
+        {
+            "sub": created["sub"],
+            "kind": kind,
+            "application_calendar_id": None,
+            "name": "Jane Doe",
+            "email": "jane@example.com",
+            "tzid": "Europe/London",
+            "calendar_id": created["calendar_id"],
+        }
+    ]
+
+
+def test_accounts_are_shown_to_people_without_their_tokens(shell: Shell) -> None:
+    client_id = shell.json("app", "create", "Portal")["client_id"]
+    assert f"widgetsvc account create {client_id}" in shell("account", "list", client_id)
+
+    shown = shell("account", "create", client_id, "--kind", "resource", "--name", "Room 1")
+
+    tokens = dict(line.split() for line in shown.splitlines())
+    listed = shell("account", "list", client_id)
+    assert listed.splitlines()[1].split() == [tokens["sub"], "resource", "Room", "1"]
+    assert tokens["access_token"] not in listed
+
+
+def test_a_tenants_calendar_is_an_account_of_the_services_own_application(shell: Shell) -> None:
+    shell.create_tenant()
+    sub = shell.json("calendar", "add", "acme", "store-42")["sub"]
+
+    (listed,) = shell.json("account", "list", "app_gateway")
+
+    assert (listed["sub"], listed["kind"]) == (sub, "application_calendar")
+    assert listed["application_calendar_id"] == "acme:store-42"
+
+
+def test_a_revoked_account_is_gone(shell: Shell) -> None:
+    client_id = shell.json("app", "create", "Portal")["client_id"]
+    sub = create_account(shell, client_id, "user")["sub"]
+
+    other = create_account(shell, client_id, "resource")["sub"]
+
+    assert f"{sub} is revoked" in shell("account", "revoke", client_id, sub)
+    revoked = {"client_id": client_id, "sub": other, "revoked": True}
+    assert shell.json("account", "revoke", client_id, other) == revoked
+
+    assert shell.json("account", "list", client_id) == []
+    assert f"no account {sub}" in shell.refused("account", "revoke", client_id, sub)
+
+
+def test_nobody_revokes_an_account_of_another_application(shell: Shell) -> None:
+    portal, other = (shell.json("app", "create", name)["client_id"] for name in ("Portal", "Other"))
+    sub = create_account(shell, portal, "user")["sub"]
+
+    assert f"{other} has no account {sub}" in shell.refused("account", "revoke", other, sub)
+    assert len(shell.json("account", "list", portal)) == 1
+
+
+@pytest.mark.parametrize("command", ["create", "list", "revoke"])
+def test_an_unknown_application_is_refused_with_where_to_look(shell: Shell, command: str) -> None:
+    more = {"create": ["--kind", "user", "--name", "Jane"], "list": [], "revoke": ["acc_1"]}[command]
+
+    message = shell.refused("account", command, "app_none", *more)
+
+    assert "no application app_none" in message
+    assert "widgetsvc app list" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--name", " ", "must not be blank"),
+        ("--name", "x" * 256, "at most 255 characters"),
+        ("--name", "a\nb", "printable"),
+        ("--email", "jane", "such as jane@example.com"),
+        ("--email", "jane@localhost", "such as jane@example.com"),
+        ("--email", "jane@exa mple.com", "such as jane@example.com"),
+        ("--email", "jane@-.com", "such as jane@example.com"),
+        ("--email", f"jane@{'a.' * 200}com", "at most 320 characters"),
+        ("--tzid", "Europe/Nowhere", "TZID not recognized"),
+    ],
+)
+def test_what_no_account_can_have_is_refused(shell: Shell, option: str, value: str, advice: str) -> None:
+    fields = {"--kind": "user", "--name": "Jane", option: value}
+    options = [part for pair in fields.items() for part in pair]
+
+    message = shell.refused("account", "create", "app_gateway", *options)
+
+    assert f"{option}: " in message
+    assert advice in message
+    assert shell.json("account", "list", "app_gateway") == []
+
+
+def test_all_faults_of_an_account_are_told_at_once(shell: Shell) -> None:
+    faulty = ("--name", "", "--email", "jane", "--tzid", "Mars")
+
+    message = shell.refused("account", "create", "app_gateway", "--kind", "user", *faulty)
+
+    assert [option for option in ("--name", "--email", "--tzid") if f"{option}: " in message] == [
+        "--name",
+        "--email",
+        "--tzid",
+    ]
+
+
+def test_a_revoked_calendar_can_be_added_anew(shell: Shell) -> None:
+    shell.create_tenant()
+    first = shell.json("calendar", "add", "acme", "store-42")["sub"]
+
+    assert "store-42 is revoked" in shell("calendar", "revoke", "acme", "store-42")
+    again = shell.json("calendar", "revoke", "acme", "store-42")
+    assert again == {"tenant": "acme", "application_calendar_id": "store-42", "revoked": True}
+
+    (listed,) = shell.json("calendar", "list", "acme")
+    assert (listed["sub"], listed["revoked"]) == (None, True)
+    assert "(revoked)" in shell("calendar", "list", "acme")
+    assert shell.json("account", "list", "app_gateway") == []
+    assert "has been revoked" in shell.refused("calendar", "token", "acme", "store-42")
+    assert shell.json("calendar", "add", "acme", "store-42")["sub"] != first
 
 
 def test_a_database_is_upgraded_once(new_shell: Shell) -> None:
@@ -377,7 +524,7 @@ def test_what_cannot_be_stored_is_refused_with_what_can(
     assert advice in shell.refused("tenant", "create", "acme", *options)
 
 
-@pytest.mark.parametrize("command", ["add", "list", "token"])
+@pytest.mark.parametrize("command", ["add", "list", "token", "revoke"])
 def test_an_unknown_tenant_is_refused_with_where_to_look(shell: Shell, command: str) -> None:
     args = ["nobody"] if command == "list" else ["nobody", "store-42"]
 
@@ -387,10 +534,11 @@ def test_an_unknown_tenant_is_refused_with_where_to_look(shell: Shell, command: 
     assert "widgetsvc tenant list" in message
 
 
-def test_an_unknown_calendar_is_refused_with_how_to_add_it(shell: Shell) -> None:
+@pytest.mark.parametrize("command", ["token", "revoke"])
+def test_an_unknown_calendar_is_refused_with_how_to_add_it(shell: Shell, command: str) -> None:
     shell.create_tenant()
 
-    message = shell.refused("calendar", "token", "acme", "store-43")
+    message = shell.refused("calendar", command, "acme", "store-43")
 
     assert "no calendar 'store-43'" in message
     assert "widgetsvc calendar add acme" in message

@@ -41,5 +41,6 @@ def configure_logging(form: Literal["text", "json"], stream: TextIO | None = Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for chatty in ("httpx", "alembic"):
+    # Authlib's debug lines hold tokens.
+    for chatty in ("httpx", "alembic", "authlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

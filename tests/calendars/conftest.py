@@ -49,6 +49,7 @@ class Api:
     """An application of the backend."""
 
     def __init__(self, backend: Backend, http: FlaskClient, name: str = "tests") -> None:
+        self.backend = backend
         self.http = http
         self.credentials: Credentials = backend.accounts.create_application(name)
         self.api_key = {"Authorization": f"Bearer {self.credentials.client_secret}"}

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +22,7 @@ from widgetsvc.calendars.engine.availability import (
     slots,
 )
 from widgetsvc.calendars.engine.timespan import Timespan
+from widgetsvc.calendars.engine.weekly import WeeklyPeriod, windows
 
 DAY = 1719273600  # 2024-06-25T00:00:00Z
 MINUTE = 60
@@ -667,3 +671,148 @@ def test_periods_are_what_reading_the_clock_gives(question: tuple[Query, int]) -
     asked, tick = question
 
     assert periods(asked) == Oracle(asked, tick).periods()
+
+
+# Office hours by weekly periods, in weeks when clocks change.
+
+brief = settings(max_examples=100, deadline=None)
+
+QUARTER = 15 * MINUTE
+CHANGES = {
+    "Europe/London": ["2024-03-31", "2024-10-27"],
+    "America/New_York": ["2024-03-10", "2024-11-03"],
+    "America/Sao_Paulo": ["2017-10-15", "2018-02-18"],
+    "America/Havana": ["2024-03-10", "2024-11-03"],
+    "Africa/Cairo": ["2024-04-26", "2024-10-31"],
+    "Asia/Beirut": ["2024-03-31", "2024-10-27"],
+    "Australia/Lord_Howe": ["2024-04-07", "2024-10-06"],
+    "Pacific/Apia": ["2011-12-30"],
+}
+Hours = list[WeeklyPeriod]
+
+
+# On whole hours, so that a time shown twice is all in a period or all out.
+office_hours: st.SearchStrategy[Hours] = st.lists(
+    st.builds(
+        lambda day, ends: WeeklyPeriod(day, 60 * min(ends), 60 * max(ends)),
+        st.integers(0, 6),
+        st.lists(st.integers(0, 24), min_size=2, max_size=2, unique=True),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@st.composite
+def offices(draw: st.DrawFn) -> tuple[Query, list[tuple[ZoneInfo, Hours]]]:
+    """A query over the days around a change of clocks, and the zone and the office hours of each member."""
+    tz = ZoneInfo(draw(st.sampled_from(sorted(CHANGES))))
+    day = int(datetime.fromisoformat(draw(st.sampled_from(CHANGES[tz.key])) + "+00:00").timestamp())
+    moments = st.integers(-150, 250).map(lambda quarters: day + quarters * QUARTER)
+    start = draw(moments)
+    extent = Timespan(start, start + QUARTER * draw(st.integers(4, 300)))
+    minutes = st.integers(0, 8).map(lambda quarters: quarters * QUARTER)
+    events = st.builds(lambda at, length: Timespan(at, at + QUARTER + length), moments, minutes)
+    staff = [
+        (draw(st.sampled_from([tz, tz, ZoneInfo("Asia/Kathmandu")])), draw(office_hours))
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    members = [
+        Member(f"apc_{n}", draw(st.lists(events, max_size=8)), windows(hours, zone, extent))
+        for n, (zone, hours) in enumerate(staff)
+    ]
+    first = draw(st.integers(1, len(members)))
+    groups = [
+        Group(some, draw(st.integers(1, len(some)))) for some in (members[:first], members[first:]) if some
+    ]
+    asked = Query(
+        groups,
+        duration=draw(st.integers(1, 10)) * QUARTER,
+        windows=[extent],
+        start_interval=draw(st.sampled_from([None, QUARTER, 2 * QUARTER, 4 * QUARTER])),
+        buffer=Buffer(draw(minutes), draw(minutes)),
+        max_results=10_000,
+    )
+    return asked, staff
+
+
+class Wall(Oracle):
+    """An oracle that tells office hours from the clock on each member's wall."""
+
+    def __init__(self, asked: Query, staff: list[tuple[ZoneInfo, Hours]]) -> None:
+        super().__init__(asked, QUARTER)
+        self.open = [
+            {moment for moment in self.window if self.is_open(datetime.fromtimestamp(moment, zone), hours)}
+            for zone, hours in staff
+        ]
+
+    @staticmethod
+    def is_open(shown: datetime, hours: Hours) -> bool:
+        minute = 60 * shown.hour + shown.minute
+        return any(
+            period.day == shown.weekday() and period.start_minute <= minute < period.end_minute
+            for period in hours
+        )
+
+
+@brief
+@given(offices())
+def test_office_hours_hold_when_clocks_change(office: tuple[Query, list[tuple[ZoneInfo, Hours]]]) -> None:
+    asked, staff = office
+    wall = Wall(asked, staff)
+
+    assert overlapping_slots(asked) == wall.overlapping_slots()
+    assert slots(asked) == wall.slots()
+
+
+# What the formats say of each other, without any oracle.
+
+any_question = st.one_of(
+    questions(horizon=200).map(lambda question: replace(question[0], max_results=10_000)),
+    offices().map(lambda office: office[0]),
+)
+
+
+def inside(one: Opening, other: Opening) -> bool:
+    """Whether one lies in the other, and the other names everyone that it names."""
+    return other.start <= one.start and one.end <= other.end and set(one.subs) <= set(other.subs)
+
+
+@brief
+@given(any_question)
+def test_slots_are_some_of_the_overlapping_ones_with_no_room_for_another(asked: Query) -> None:
+    chosen, possible = slots(asked), overlapping_slots(asked)
+
+    assert set(chosen) <= set(possible)
+    assert all(one.end <= other.start for one, other in pairwise(chosen))
+    assert all(any(one.start < other.end and other.start < one.end for other in chosen) for one in possible)
+
+
+@brief
+@given(any_question)
+def test_every_overlapping_slot_lies_in_a_period_of_its_people(asked: Query) -> None:
+    stretches = periods(asked)
+
+    assert all(any(inside(slot, stretch) for stretch in stretches) for slot in overlapping_slots(asked))
+
+
+@brief
+@given(any_question)
+def test_every_start_on_the_grid_in_a_period_is_an_overlapping_slot(asked: Query) -> None:
+    possible = {slot.start: slot for slot in overlapping_slots(asked)}
+    length = asked.duration
+    step = 1 if asked.starts else asked.start_interval or (length if 3600 % length == 0 else 1800)
+
+    for stretch in periods(asked):
+        first = stretch.start + -stretch.start % step
+        for start in range(first, stretch.end - length + 1, step):
+            assert inside(Opening(start, start + length, stretch.subs), possible[start])
+
+
+@brief
+@given(any_question)
+def test_no_period_lies_in_another_of_its_people(asked: Query) -> None:
+    stretches = periods(asked)
+
+    assert not any(inside(one, other) for one in stretches for other in stretches if one is not other)
+    assert stretches == sorted(stretches, key=lambda stretch: (stretch.start, stretch.end))

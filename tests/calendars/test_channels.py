@@ -11,6 +11,7 @@ from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
 from tests.clocks import FakeClock
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.records import EventDraft, EventTime, ImportedEvent, Transparency
 from widgetsvc.calendars.store import schema
 from widgetsvc.calendars.store.channels import MAX_CHANNELS
 from widgetsvc.outbound import Outbound
@@ -332,3 +333,44 @@ def test_a_write_without_channels_costs_one_more_query_and_that_by_index(
     with engine.connect() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
     assert all("INDEX" in step for step in plan)
+
+
+def test_a_write_by_uid_and_a_bulk_deletion_are_changes(
+    watched: Calendar, engine: Engine, backend: Backend
+) -> None:
+    write(watched)
+    (event_uid,) = [
+        found["event_uid"]
+        for found in watched.get("/v1/events", tzid="UTC", include_managed="true").json["events"]
+    ]
+    told = []
+    for body in (
+        {"event_uid": event_uid, "summary": "Moved", "start": NINE, "end": TEN},
+        None,
+    ):
+        with engine.begin() as connection:
+            connection.execute(schema.deliveries.delete())
+        if body is None:
+            backend.events.delete_managed(watched.calendar_id)
+        else:
+            assert watched.post(watched.events_path, body).status_code == 202
+        told.append(notifications(engine))
+
+    assert told == [[CHANGE], [CHANGE]]
+
+
+def test_an_import_is_one_change_and_the_same_again_none(
+    watched: Calendar, engine: Engine, backend: Backend
+) -> None:
+    open_channel(watched, f"{HOOKS}2", only_managed=True)
+    time = EventTime(int(backend.clock()), int(backend.clock()) + 3_600)
+    draft = EventDraft(None, "Imported", "", time, None, Transparency.OPAQUE, False, {})
+    imported = [ImportedEvent(f"uid-{number}", draft) for number in range(3)]
+    told = []
+    for _ in range(2):
+        with engine.begin() as connection:
+            connection.execute(schema.deliveries.delete())
+        backend.events.import_events(watched.calendar_id, imported)
+        told.append([notification["channel"]["callback_url"] for notification in owed(engine)])
+
+    assert told == [[HOOKS], []]

@@ -51,7 +51,7 @@ def test_a_url_is_cut_to_its_origin(api: Api, calendar: Calendar) -> None:
     ("change", "path", "key"),
     [
         ({"permissions": []}, "permissions", "errors.required"),
-        ({"permissions": ["agenda", "world"]}, "permissions", "errors.not_recognized"),
+        ({"permissions": ["agenda", "world"]}, "permissions[1]", "errors.not_recognized"),
         ({"permissions": "agenda"}, "permissions", "errors.invalid"),
         ({"origin": None}, "origin", "errors.required"),
         ({"origin": "null"}, "origin", "errors.invalid"),

@@ -2,12 +2,15 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine
 
-from tests.calendars.conftest import Api, Calendar
+from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
+from tests.calendars.imports import imported
 from tests.clocks import FakeClock
 from widgetsvc.calendars.api import events as api_events
 from widgetsvc.calendars.backend import Backend
@@ -142,6 +145,27 @@ def test_location_always_has_a_description_and_geo_on_demand(calendar: Calendar)
         ({"reminders": [{"minutes": "5"}]}, "reminders[0].minutes", "errors.invalid"),
         ({"location": {"lat": 51.5}}, "location.lat", "errors.invalid"),
         ({"attendees": {"invite": []}}, "attendees", "errors.event.cannot_set_attendees"),
+        (
+            {"attendees": {"remove": [{"email": "a@x.test"}]}},
+            "attendees",
+            "errors.event.cannot_set_attendees",
+        ),
+        ({"url": "not a URI"}, "url", "errors.invalid"),
+        ({"url": "/relative"}, "url", "errors.invalid"),
+        ({"url": "https://x.test/" + "x" * 2048}, "url", "errors.too_long"),
+        ({"tags": [{"name": "x"}]}, "tags[0].value", "errors.required"),
+        ({"tags": "interview"}, "tags", "errors.invalid"),
+        ({"event_classes": [""]}, "event_classes[0]", "errors.required"),
+        ({"locale": "en GB"}, "locale", "errors.invalid"),
+        ({"attachments": ["x" * 20_000]}, "attachments", "errors.too_long"),
+        ({"subscriptions": [{"type": "webhook"}]}, "subscriptions[0].uri", "errors.required"),
+        ({"event_uid": 5}, "event_uid", "errors.invalid"),
+        ({"conferencing": {"profile_id": "explicit"}}, "conferencing.join_url", "errors.required"),
+        (
+            {"conferencing": {"profile_id": "pro_zoom"}},
+            "conferencing.profile_id",
+            "errors.integrated_conferencing_not_available",
+        ),
         ({"recurrence": {"rules": []}}, "recurrence", "errors.not_supported"),
         (
             {"conferencing": {"profile_id": "integrated"}},
@@ -262,26 +286,65 @@ def test_calendar_ids_narrow_the_read(calendar: Calendar, brackets: str) -> None
     assert calendar.event_ids(**{brackets: "cal_other"}) == []
 
 
-def test_pages_lead_through_all_events_once(calendar: Calendar, backend: Backend) -> None:
-    for n in range(api_events.EVENTS_PER_PAGE * 2 + 1):
-        # Many at the same time: the uid has to break the tie.
-        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", f"2026-11-24T11:{n % 60:02}:00Z")
+def fill(backend: Backend, calendar: Calendar, count: int, start: str = "2026-11-24T10:00:00Z") -> None:
+    """Many external events at the same time, so that the uid has to break the tie."""
+    events = [imported(f"e{n}", start, "2026-11-24T11:00:00Z") for n in range(count)]
+    backend.events.import_events(calendar.calendar_id, events)
 
-    document = calendar.get(
-        "/v1/events", tzid="Etc/UTC", include_managed="true", include_userinfo="true"
-    ).json
-    seen, numbers = [], []
+
+def pages(calendar: Calendar, kind: str, **query: str) -> Iterator[dict[str, Any]]:
+    document = calendar.get(f"/v1/{kind}", tzid="Etc/UTC", **query).json
     while True:
-        seen += [event["event_id"] for event in document["events"]]
-        numbers.append((document["pages"]["current"], document["pages"]["total"]))
-        next_page = document["pages"].get("next_page")
-        if next_page is None:
-            break
-        assert next_page.startswith(f"{backend.public_url}/v1/events/pages/")
-        document = calendar.get(next_page.removeprefix(backend.public_url), extra="tolerated").json
+        yield document
+        if "next_page" not in document["pages"]:
+            return
+        path = document["pages"]["next_page"].removeprefix(PUBLIC_URL)
+        document = calendar.get(path, extra="tolerated").json
 
+
+@pytest.mark.parametrize(("kind", "size"), [("events", 300), ("free_busy", 1_000)])
+def test_pages_lead_through_all_events_once(
+    calendar: Calendar, backend: Backend, kind: str, size: int
+) -> None:
+    fill(backend, calendar, 2 * size + 1)
+
+    documents = list(pages(calendar, kind, include_ids="true", include_userinfo="true"))
+
+    numbers = [(document["pages"]["current"], document["pages"]["total"]) for document in documents]
     assert numbers == [(1, 3), (2, 3), (3, 3)]
-    assert len(seen) == len(set(seen)) == api_events.EVENTS_PER_PAGE * 2 + 1
+    seen = [entry["event_uid"] for document in documents for entry in document[kind]]
+    assert seen == sorted(set(seen))
+    assert len(seen) == 2 * size + 1
+
+
+def test_pages_end_in_the_last_one_whatever_is_written_meanwhile(
+    calendar: Calendar, backend: Backend
+) -> None:
+    fill(backend, calendar, api_events.EVENTS_PER_PAGE + 1)
+    reading = pages(calendar, "events")
+    first = next(reading)["pages"]
+    assert (first["current"], first["total"]) == (1, 2)
+    later = [
+        imported(f"later{n}", "2026-11-25T10:00:00Z", "2026-11-25T11:00:00Z")
+        for n in range(api_events.EVENTS_PER_PAGE)
+    ]
+    backend.events.import_events(calendar.calendar_id, later)
+
+    assert [(page["pages"]["current"], page["pages"]["total"]) for page in reading] == [(2, 3), (3, 3)]
+
+
+def test_a_page_goes_on_behind_events_of_every_length(calendar: Calendar, backend: Backend) -> None:
+    ends = ["2026-11-01T01", "2026-11-02T00", "2026-11-20T00", "2027-09-01T00"]
+    events = [
+        imported(f"{end} {n}", "2026-11-01T00:00:00Z", f"{end}:00:00Z")
+        for n in range(api_events.EVENTS_PER_PAGE // 3)
+        for end in ends
+    ]
+    backend.events.import_events(calendar.calendar_id, events)
+
+    seen = [event["summary"] for document in pages(calendar, "events") for event in document["events"]]
+
+    assert sorted(seen) == sorted(event.ics_uid for event in events)
 
 
 def test_zero_results_are_one_page(calendar: Calendar) -> None:
@@ -308,16 +371,30 @@ def test_a_page_link_that_was_never_given_out_is_not_found(calendar: Calendar, l
     ],
 )
 def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, start: int, uid: str) -> None:
-    payload = [{"tzid": ["UTC"], "include_managed": ["true"]}, number, start, uid]
+    payload = [{"tzid": ["UTC"], "include_managed": ["true"]}, number, 2, start, uid]
     link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
 
     assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
     assert calendar.get(f"/v1/free_busy/pages/{link}").status_code == 404
 
 
-def test_a_page_link_stays_short_whatever_was_asked(calendar: Calendar) -> None:
-    for n in range(api_events.EVENTS_PER_PAGE + 1):
-        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+def test_a_page_link_whose_query_was_tampered_with_is_not_found(calendar: Calendar) -> None:
+    payload = [{"tzid": ["Nowhere"]}, 2, 2, 0, "evt_" + "0" * 24]
+    link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
+@pytest.mark.parametrize("total", [0, -1, 10**30, True, "2", None])
+def test_a_page_link_with_another_total_made_by_hand_is_not_found(calendar: Calendar, total: object) -> None:
+    payload = [{"tzid": ["UTC"], "include_managed": ["true"]}, 2, total, 0, "evt_" + "0" * 24]
+    link = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    assert calendar.get(f"/v1/events/pages/{link}").status_code == 404
+
+
+def test_a_page_link_stays_short_whatever_was_asked(calendar: Calendar, backend: Backend) -> None:
+    fill(backend, calendar, api_events.EVENTS_PER_PAGE + 1)
     ids = [calendar.calendar_id, *(f"cal_other_{n}" for n in range(150))]
     query = {"tzid": "Etc/UTC", "include_managed": "true", "calendar_ids[]": ids, "wat": "x" * 5_000}
 
@@ -388,10 +465,9 @@ def test_event_texts_stay_out_of_logged_database_errors(
 
 
 def test_a_page_link_shows_only_the_readers_own_events(
-    api: Api, http: FlaskClient, calendar: Calendar
+    api: Api, http: FlaskClient, calendar: Calendar, backend: Backend
 ) -> None:
-    for n in range(api_events.EVENTS_PER_PAGE + 1):
-        calendar.write(f"e{n}", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    fill(backend, calendar, api_events.EVENTS_PER_PAGE + 1)
     link = calendar.get("/v1/events", tzid="Etc/UTC", include_managed="true").json["pages"]["next_page"]
     path = link[link.index("/v1/") :]
 
@@ -424,3 +500,230 @@ def test_free_busy_names_events_only_on_demand(calendar: Calendar) -> None:
 
     assert set(entry()) == {"calendar_id", "start", "end", "free_busy_status"}
     assert entry(include_ids="true")["event_id"] == "a"
+
+
+FURTHER_MEMBERS = {
+    "url": "https://x.test/a?b=c",
+    "color": "#49BED8",
+    "reminders": [{"minutes": 30}, {"minutes": 0}],
+    "event_private": True,
+    "extended_transparency": "out_of_office",
+    "locale": "pt-BR",
+    "tags": [{"value": "Interview"}],
+    "event_classes": ["interview"],
+    "attachments": {"create": [{"attachment_id": "att_1"}]},
+    "subscriptions": [
+        {
+            "type": "webhook",
+            "uri": "https://x.test/hook",
+            "interactions": [{"type": "conferencing_assigned"}],
+        }
+    ],
+}
+
+
+def test_every_member_that_is_accepted_reads_back(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", **FURTHER_MEMBERS)
+
+    assert only_event(calendar).items() >= FURTHER_MEMBERS.items()
+
+
+def test_an_update_that_leaves_members_out_clears_them(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", **FURTHER_MEMBERS)
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    event = only_event(calendar)
+    assert event.keys() & FURTHER_MEMBERS.keys() == {"url", "event_private", "extended_transparency"}
+    assert (event["event_private"], event["extended_transparency"]) == (False, "opaque")
+
+
+def test_a_tag_may_be_a_plain_word(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", tags=["Interview"])
+
+    assert only_event(calendar)["tags"] == [{"value": "Interview"}]
+
+
+@pytest.mark.parametrize("nobody", [{}, [], None])
+def test_attendees_that_name_nobody_change_nothing(calendar: Calendar, nobody: object) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", attendees=nobody)
+
+    assert only_event(calendar)["attendees"] == []
+
+
+def test_reminders_for_creation_only_leave_an_update_the_old_ones(calendar: Calendar) -> None:
+    times = ("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+
+    def reminders(minutes: int) -> object:
+        calendar.write("a", *times, reminders=[{"minutes": minutes}], reminders_create_only=True)
+        return only_event(calendar)["reminders"]
+
+    assert reminders(10) == [{"minutes": 10}]
+    assert reminders(20) == [{"minutes": 10}]
+
+
+@pytest.mark.parametrize("status", ["accepted", "perhaps"])
+def test_there_is_no_invitation_to_reply_to(calendar: Calendar, status: str) -> None:
+    calendar.post(calendar.events_path, SEED_EVENT)
+    path = f"{calendar.events_path}/{only_event(calendar)['event_uid']}/participation_status"
+
+    response = calendar.post(path, {"status": status})
+
+    assert response.status_code == 422
+    assert list(response.json["errors"]) == ["status"]
+
+
+def summaries(calendar: Calendar, **query: str) -> set[str]:
+    document = calendar.get("/v1/events", tzid="Etc/UTC", **query).json
+    return {event["summary"] for event in document["events"]}
+
+
+@pytest.fixture
+def mixed(calendar: Calendar, backend: Backend) -> Calendar:
+    """A calendar with managed and external events, near and far."""
+    near, far = (
+        ("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"),
+        ("2028-01-01T10:00:00Z", "2028-01-01T11:00:00Z"),
+    )
+    calendar.write("managed", *near)
+    calendar.write("managed and far", *far)
+    events = [imported("external", *near), imported("external and far", *far)]
+    backend.events.import_events(calendar.calendar_id, events)
+    return calendar
+
+
+def test_a_read_tells_external_events_from_managed_ones(mixed: Calendar) -> None:
+    near = {"from": "2026-11-01", "to": "2026-12-01"}
+
+    assert summaries(mixed, **near) == {"external"}
+    assert summaries(mixed, **near, include_managed="true") == {"external", "managed"}
+    assert summaries(mixed, **near, only_managed="true") == {"managed"}
+
+
+def test_the_default_window_holds_for_external_events_only(mixed: Calendar) -> None:
+    assert summaries(mixed) == {"external"}
+    assert summaries(mixed, include_managed="true") == {"external", "managed", "managed and far"}
+    assert summaries(mixed, only_managed="true") == {"managed", "managed and far"}
+    far = {"from": "2027-12-31", "to": "2028-01-02"}
+    assert summaries(mixed, **far) == {"external and far"}
+
+
+def test_an_external_event_has_no_id_of_the_application(mixed: Calendar) -> None:
+    (event,) = mixed.get("/v1/events", tzid="Etc/UTC").json["events"]
+
+    assert event["event_uid"].startswith("evt_external_")
+    assert "event_id" not in event
+    assert event["options"] == {"delete": True, "update": True, "change_participation_status": False}
+
+
+def test_an_external_event_is_edited_and_deleted_by_its_uid(mixed: Calendar) -> None:
+    (event,) = mixed.get("/v1/events", tzid="Etc/UTC").json["events"]
+    by_uid = {"event_uid": event["event_uid"], "start": event["start"], "end": event["end"]}
+
+    assert mixed.post(mixed.events_path, by_uid | {"summary": "Renamed"}).status_code == 202
+    assert summaries(mixed) == {"Renamed"}
+    mixed.api.http.delete(mixed.events_path, headers=mixed.headers, json={"event_uid": event["event_uid"]})
+    assert summaries(mixed) == set()
+
+
+def test_an_edit_keeps_what_only_an_import_can_say(calendar: Calendar, backend: Backend) -> None:
+    told = {"attendees": [{"email": "a@x.test", "status": "accepted"}], "recurring": True}
+    event = imported("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", color="#ff0000", **told)
+    backend.events.import_events(calendar.calendar_id, [event])
+    before = only_event(calendar)
+    again = {name: before[name] for name in ("event_uid", "summary", "start", "end")}
+    calendar.post(calendar.events_path, again)
+
+    after = only_event(calendar)
+    assert after.items() >= told.items()
+    assert "color" not in after
+
+
+def test_events_that_were_moved_out_of_the_window_are_found_on_demand(calendar: Calendar) -> None:
+    window = {"from": "2026-11-23", "to": "2026-11-25"}
+    calendar.write("stays", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    calendar.write("moved", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    calendar.write("moved", "2026-12-24T10:00:00Z", "2026-12-24T11:00:00Z")
+    calendar.write("moved", "2026-12-26T10:00:00Z", "2026-12-26T11:00:00Z")
+
+    assert calendar.event_ids(**window) == ["stays"]
+    assert calendar.event_ids(**window, include_moved="true") == ["stays", "moved"]
+    christmas = {"from": "2026-12-24", "to": "2026-12-25"}
+    assert calendar.event_ids(**christmas) == []
+    assert calendar.event_ids(**christmas, include_moved="true") == ["moved"]
+    assert calendar.event_ids(**{"from": "2026-11-27", "to": "2026-11-28"}, include_moved="true") == []
+
+
+def test_a_moved_event_is_told_once_though_it_came_back(calendar: Calendar) -> None:
+    for day in ("24", "25", "24", "25", "24"):
+        calendar.write("a", f"2026-11-{day}T10:00:00Z", f"2026-11-{day}T11:00:00Z")
+
+    assert calendar.event_ids(**{"from": "2026-11-24", "to": "2026-11-25"}, include_moved="true") == ["a"]
+
+
+def delete_events(calendar: Calendar, query: dict[str, str], body: object) -> int:
+    response = calendar.api.http.delete("/v1/events", headers=calendar.headers, query_string=query, json=body)
+    return response.status_code
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ({}, {"delete_all": True}),
+        ({"delete_all": "True"}, {}),
+        ({}, {"calendar_ids": ["mine"]}),
+        ({"calendar_ids[]": "mine"}, {}),
+        ({}, {"calendar_ids": ["mine"], "delete_all": False}),
+        ({}, {"calendar_ids": [], "delete_all": True}),
+    ],
+)
+def test_bulk_deletion_takes_what_the_application_wrote(
+    mixed: Calendar, query: dict[str, str], body: dict[str, Any]
+) -> None:
+    query = {name: value.replace("mine", mixed.calendar_id) for name, value in query.items()}
+    if body.get("calendar_ids"):
+        body = body | {"calendar_ids": [mixed.calendar_id]}
+
+    assert delete_events(mixed, query, body) == 202
+
+    assert summaries(mixed, include_managed="true") == {"external"}
+    assert summaries(mixed, only_managed="true", include_deleted="true") == {"managed", "managed and far"}
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status"),
+    [
+        ({}, {}, 422),
+        ({}, {"delete_all": False}, 422),
+        ({}, {"delete_all": "yes"}, 422),
+        ({"delete_all": "true"}, {"calendar_ids": ["cal_a"]}, 422),
+        ({}, {"delete_all": True, "calendar_ids": ["cal_a"]}, 422),
+        ({}, {"calendar_ids": ["cal_of_somebody_else"]}, 404),
+    ],
+)
+def test_a_bulk_deletion_that_is_not_clear_deletes_nothing(
+    mixed: Calendar, query: dict[str, str], body: object, status: int
+) -> None:
+    assert delete_events(mixed, query, body) == status
+
+    assert summaries(mixed, only_managed="true") == {"managed", "managed and far"}
+
+
+def test_transparent_events_are_left_out_of_free_busy_alone(calendar: Calendar) -> None:
+    times = ("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    calendar.write("free", *times, transparency="transparent", extended_transparency="tentative")
+    query = {"tzid": "Etc/UTC", "only_managed": "true"}
+
+    (entry,) = calendar.get("/v1/free_busy", **query).json["free_busy"]
+    assert entry["free_busy_status"] == "free"
+    assert calendar.get("/v1/free_busy", **query, include_free="false").json["free_busy"] == []
+    assert len(calendar.get("/v1/events", **query, include_free="false").json["events"]) == 1
+
+
+def test_free_busy_marks_what_was_deleted(calendar: Calendar) -> None:
+    calendar.write("a", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z")
+    calendar.api.http.delete(calendar.events_path, headers=calendar.headers, json={"event_id": "a"})
+    query = {"tzid": "Etc/UTC", "only_managed": "true"}
+
+    assert calendar.get("/v1/free_busy", **query).json["free_busy"] == []
+    (entry,) = calendar.get("/v1/free_busy", **query, include_deleted="true").json["free_busy"]
+    assert entry["deleted"] is True

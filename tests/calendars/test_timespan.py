@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge
+from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge, subtract
 
 Pairs = list[tuple[int, int]]
 
@@ -56,6 +56,22 @@ def test_intersect_keeps_what_both_cover(a: Pairs, b: Pairs, common: Pairs) -> N
     assert intersect(spans(b), spans(a)) == spans(common)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "left"),
+    [
+        pytest.param([], [(1, 2)], [], id="nothing to take from"),
+        pytest.param([(1, 3)], [], [(1, 3)], id="nothing to take"),
+        pytest.param([(1, 3)], [(3, 5)], [(1, 3)], id="touching only"),
+        pytest.param([(1, 9)], [(2, 3), (4, 5)], [(1, 2), (3, 4), (5, 9)], id="two inside one"),
+        pytest.param([(1, 5), (6, 9)], [(4, 7)], [(1, 4), (7, 9)], id="one across a gap"),
+        pytest.param([(1, 3), (5, 7)], [(1, 7)], [], id="everything"),
+        pytest.param([(1, 9)], [(2, 3), (3, 4)], [(1, 2), (4, 9)], id="two that touch"),
+    ],
+)
+def test_subtract_keeps_what_only_the_first_covers(a: Pairs, b: Pairs, left: Pairs) -> None:
+    assert subtract(spans(a), spans(b)) == spans(left)
+
+
 def points(covered: Iterable[Timespan]) -> set[int]:
     return {point for span in covered for point in range(span.start, span.end)}
 
@@ -72,11 +88,12 @@ def test_the_algebra_agrees_with_sets_of_points(some: list[Timespan], others: li
 
     assert points(a) == points(some)
     assert points(intersect(a, b)) == points(a) & points(b)
+    assert points(subtract(a, b)) == points(a) - points(b)
 
 
 @given(any_spans, any_spans)
 def test_results_are_sorted_and_gaps_lie_between_them(some: list[Timespan], others: list[Timespan]) -> None:
     a, b = merge(some), merge(others)
 
-    for result in (a, intersect(a, b)):
+    for result in (a, intersect(a, b), subtract(a, b)):
         assert merge(result) == result

@@ -177,6 +177,20 @@ class TestRequests:
         assert request.headers["Authorization"] == f"Bearer {ACCESS_TOKEN}"
         assert request.content == b'{"event_id":"booking-1","summary":"Interview"}'
 
+    def test_revocation_carries_client_credentials_and_the_sub(self):
+        cronofy = Cronofy(answers(200))
+
+        client_of(cronofy).revoke(SUB)
+
+        (request,) = cronofy.requests
+        assert (request.method, str(request.url)) == ("POST", f"{BASE_URL}/oauth/token/revoke")
+        assert json.loads(request.content) == {
+            "client_id": "client-1",
+            "client_secret": CLIENT_SECRET,
+            "sub": SUB,
+        }
+        assert "Authorization" not in request.headers
+
     @pytest.mark.parametrize(
         ("calendar_id", "segment"),
         [
@@ -430,6 +444,12 @@ class TestRejected:
 
         assert "WIDGETSVC_CRONOFY_CLIENT_ID" in str(caught.value)
         assert "WIDGETSVC_CRONOFY_CLIENT_SECRET" in str(caught.value)
+
+    def test_client_that_oauth_refuses_names_the_settings_to_check(self):
+        refused = answers(400, json={"error": "invalid_client"})
+
+        with pytest.raises(UpstreamRejected, match="client id or client secret was refused"):
+            client_of(refused).revoke(SUB)
 
     @pytest.mark.parametrize("ask", [ask_calendars, ask_event])
     def test_refused_access_token_does_not_blame_the_settings(self, ask):

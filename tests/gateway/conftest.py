@@ -21,6 +21,7 @@ class Upstream:
     def __init__(self) -> None:
         self.upserts: list[str] = []
         self.mints: list[dict[str, object]] = []
+        self.revoked: list[str] = []
         self.status = 200
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -28,6 +29,10 @@ class Upstream:
             calendar = {"calendar_id": "cal_1", "profile_id": "pro_1"}
             return httpx.Response(self.status, json={"calendars": [calendar]})
         body = json.loads(request.content)
+        if request.url.path == "/oauth/token/revoke":
+            if self.status == 200:
+                self.revoked.append(body["sub"])
+            return httpx.Response(self.status)
         document = self._token(body) if request.url.path == "/v1/element_tokens" else self._calendar(body)
         return httpx.Response(self.status, json=document)
 
@@ -39,8 +44,10 @@ class Upstream:
     def _calendar(self, body: dict[str, str]) -> dict[str, object]:
         name = body["application_calendar_id"]
         self.upserts.append(name)
+        sub = f"apc_{name.replace(':', '_')}"
+        lives = self.revoked.count(sub)
         return {
-            "sub": f"apc_{name.replace(':', '_')}",
+            "sub": f"{sub}_{lives + 1}" if lives else sub,
             "application_calendar_id": name,
             "access_token": "access",
             "refresh_token": "refresh",

@@ -1,9 +1,19 @@
 """A tenant's calendars: when each is created upstream, under which name, and whose it is."""
 
+import httpx
 import pytest
+from sqlalchemy import Engine
 
-from tests.gateway.conftest import Upstream
-from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar, UpstreamUnavailable
+from tests.clocks import FakeClock
+from tests.gateway.conftest import API_URL, Upstream
+from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.errors import (
+    AlreadyExists,
+    CalendarRevoked,
+    InvalidName,
+    UnknownCalendar,
+    UpstreamUnavailable,
+)
 from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 
@@ -191,3 +201,111 @@ def test_other_names_are_taken_as_they_are(calendars: CalendarDirectory, acme: T
     calendars.add(acme, name)
 
     assert [calendar.application_calendar_id for calendar in calendars.all_of(acme)] == [name]
+
+
+def test_a_revoked_calendar_is_revoked_upstream_and_resolves_no_more(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    for name in ("store-42", "store-43"):
+        calendars.add(acme, name)
+    calendars.subs(acme, ["store-42", "store-43"])
+
+    calendars.revoke(acme, "store-42")
+
+    assert upstream.revoked == ["apc_acme_store-42"]
+    for ask in (calendars.subs, calendars.check):
+        with pytest.raises(CalendarRevoked, match="widgetsvc calendar add acme store-42"):
+            ask(acme, ["store-43", "store-42"])
+    with pytest.raises(CalendarRevoked):
+        calendars.access(acme, "store-42")
+    assert calendars.subs(acme, ["store-43"]) == ("apc_acme_store-43",)
+
+
+def test_revoking_again_changes_nothing(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    calendars.subs(acme, ["store-42"])
+
+    for _ in range(2):
+        calendars.revoke(acme, "store-42")
+
+    assert upstream.revoked == ["apc_acme_store-42"]
+
+
+def test_a_calendar_that_was_never_used_here_is_revoked_under_its_upstream_name(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42", "theirs")
+
+    calendars.revoke(acme, "store-42")
+
+    assert upstream.revoked == ["apc_theirs"]
+
+
+def test_a_revocation_that_failed_upstream_stops_embedding_and_can_be_finished(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    calendars.subs(acme, ["store-42"])
+    upstream.status = 503
+    with pytest.raises(UpstreamUnavailable):
+        calendars.revoke(acme, "store-42")
+    with pytest.raises(CalendarRevoked):
+        calendars.subs(acme, ["store-42"])
+
+    upstream.status = 200
+    calendars.revoke(acme, "store-42")
+
+    assert upstream.revoked == ["apc_acme_store-42"]
+    assert calendars.all_of(acme)[0].sub is None
+
+
+def test_adding_a_calendar_anew_first_finishes_its_revocation(
+    calendars: CalendarDirectory, upstream: Upstream, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    calendars.subs(acme, ["store-42"])
+    upstream.status = 503
+    with pytest.raises(UpstreamUnavailable):
+        calendars.revoke(acme, "store-42")
+    with pytest.raises(UpstreamUnavailable):
+        calendars.add(acme, "store-42")
+
+    upstream.status = 200
+    calendars.add(acme, "store-42")
+
+    assert calendars.subs(acme, ["store-42"]) == ("apc_acme_store-42_2",)
+
+
+def test_a_first_use_that_loses_to_a_revocation_leaves_nothing_upstream(
+    engine: Engine, calendars: CalendarDirectory, upstream: Upstream, acme: Tenant, clock: FakeClock
+) -> None:
+    calendars.add(acme, "store-42")
+
+    def revoke_before_the_upsert(request: httpx.Request) -> httpx.Response:
+        if upstream.upserts == []:
+            calendars.revoke(acme, "store-42")
+        return upstream(request)
+
+    http = http_client(API_URL, transport=httpx.MockTransport(revoke_before_the_upsert))
+    client = CronofyClient(http, client_id="app_1", client_secret="secret")
+    elsewhere = CalendarDirectory(engine, client, clock)
+
+    with pytest.raises(CalendarRevoked):
+        elsewhere.subs(acme, ["store-42"])
+
+    assert upstream.revoked == ["apc_acme_store-42", "apc_acme_store-42_2"]
+    assert calendars.all_of(acme)[0].sub is None
+
+
+def test_a_calendar_that_is_another_one_upstream_by_now_is_noticed(
+    calendars: CalendarDirectory, upstream: Upstream, cronofy: CronofyClient, acme: Tenant
+) -> None:
+    calendars.add(acme, "store-42")
+    calendars.subs(acme, ["store-42"])
+    cronofy.revoke("apc_acme_store-42")
+
+    access = calendars.access(acme, "store-42")
+
+    assert calendars.subs(acme, ["store-42"]) == (access.sub,) == ("apc_acme_store-42_2",)

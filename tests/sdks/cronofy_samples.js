@@ -230,6 +230,60 @@ const samples = {
     const { client } = await newCalendar();
     return refusal(client.createEvent({ ...MEETING, calendar_id: "cal_of_somebody_else" }));
   },
+
+  async identity() {
+    const { client, sub, calendar_id } = await newCalendar();
+    return {
+      sub,
+      calendar_id,
+      account: await client.accountInformation(),
+      profiles: await client.profileInformation(),
+      calendars: await client.listCalendars(),
+    };
+  },
+
+  async revocations() {
+    const ways = {
+      by_access_token: ({ created }) => ({ token: created.access_token }),
+      by_refresh_token: ({ created }) => ({ token: created.refresh_token }),
+      by_sub: ({ sub }) => ({ sub }),
+      by_nothing: () => ({}),
+    };
+    const revoked = Object.entries(ways).map(async ([way, options]) => {
+      const calendar = await newCalendar();
+      const answer = await newClient({
+        client_id,
+        client_secret,
+        refresh_token: calendar.created.refresh_token,
+      }).revokeAuthorization(options(calendar));
+      const { created } = calendar;
+      const refresh = newClient({ client_id, client_secret, refresh_token: created.refresh_token });
+      return [
+        way,
+        {
+          answer,
+          read: await refusal(calendar.client.listCalendars()),
+          refresh: await refusal(refresh.refreshAccessToken()),
+        },
+      ];
+    });
+    return Object.fromEntries(await Promise.all(revoked));
+  },
+
+  async revocation_of_another() {
+    const [own, other] = await Promise.all([newCalendar(), newCalendar()]);
+    await own.client.revokeAuthorization({ sub: other.sub });
+    // Whatever it revokes, the SDK forgets its own tokens.
+    const still = newClient({ access_token: own.created.access_token });
+    return { own: await still.listCalendars(), other: await refusal(other.client.listCalendars()) };
+  },
+
+  async upsert_after_revocation() {
+    const { client, created, sub } = await newCalendar();
+    const { application_calendar_id } = created;
+    await client.revokeAuthorization({ sub });
+    return { sub, again: await newClient().applicationCalendar({ application_calendar_id }) };
+  },
 };
 
 async function main() {

@@ -223,6 +223,44 @@ def test_a_refresh_token_that_is_none_is_an_invalid_grant(returned: dict[str, An
     assert (refused["statusCode"], refused["error"]["entity"]["error"]) == (400, "invalid_grant")
 
 
+# Identity and revocation.
+
+
+def test_an_application_calendar_has_an_account_and_one_profile(returned: dict[str, Any]) -> None:
+    sample = returned["identity"]
+
+    assert sample["account"]["account"]["account_id"] == sample["sub"]
+    (profile,) = sample["profiles"]["profiles"]
+    assert profile["profile_id"] == sample["calendars"]["calendars"][0]["profile_id"]
+    assert profile["profile_connected"] is True
+
+
+@pytest.mark.parametrize("way", ["by_access_token", "by_refresh_token", "by_sub", "by_nothing"])
+def test_each_way_to_revoke_ends_both_tokens(returned: dict[str, Any], way: str) -> None:
+    sample = returned["revocations"][way]
+
+    assert sample["answer"] == ""
+    assert sample["read"]["statusCode"] == 401
+    assert (sample["refresh"]["statusCode"], sample["refresh"]["error"]["entity"]["error"]) == (
+        400,
+        "invalid_grant",
+    )
+
+
+def test_the_refresh_token_that_the_sdk_adds_does_not_count_before_a_sub(returned: dict[str, Any]) -> None:
+    sample = returned["revocation_of_another"]
+
+    assert len(sample["own"]["calendars"]) == 1
+    assert sample["other"]["statusCode"] == 401
+
+
+def test_a_revoked_calendar_comes_back_as_another(returned: dict[str, Any]) -> None:
+    sample = returned["upsert_after_revocation"]
+
+    assert sample["again"]["sub"].startswith("apc_")
+    assert sample["again"]["sub"] != sample["sub"]
+
+
 def test_a_channel_is_verified_told_of_changes_and_closed(returned: dict[str, Any]) -> None:
     sample = returned["notification_channel"]
     channel = sample["channel"]

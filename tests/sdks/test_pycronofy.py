@@ -13,6 +13,7 @@ import pytest
 import requests
 from pycronofy.exceptions import PyCronofyRequestError
 
+from tests.processes import RunningService
 from tests.receivers import Receiver
 from tests.sdks.conftest import Application, FullCalendar
 
@@ -393,6 +394,119 @@ def test_a_refresh_token_that_is_none_is_an_invalid_grant(
     response = refusal(client.refresh_authorization)
 
     assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
+# Identity and revocation.
+
+
+def test_a_revoked_authorization_ends_both_tokens(
+    calendar: Calendar, application: Application, new_client: NewClient
+) -> None:
+    calendar.write()
+    refresh = new_client(**asdict(application), refresh_token=calendar.authorization["refresh_token"])
+
+    calendar.client.revoke_authorization()
+
+    assert calendar.client.auth.access_token is None
+    with_the_old_token = new_client(access_token=calendar.authorization["access_token"])
+    assert refusal(with_the_old_token.list_calendars).status_code == 401
+    refused = refusal(refresh.refresh_authorization)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_revoked_calendar_comes_back_new_and_empty(calendar: Calendar, new_client: NewClient) -> None:
+    calendar.write()
+    calendar.client.revoke_authorization()
+
+    client = new_client()
+    again = client.application_calendar(calendar.name)
+
+    assert again["sub"] != calendar.sub
+    assert client.list_calendars()[0]["calendar_id"] != calendar.calendar_id
+    assert list(client.read_events()) == []
+
+
+def test_revoking_what_is_revoked_is_no_error(
+    calendar: Calendar, application: Application, new_client: NewClient
+) -> None:
+    calendar.client.revoke_authorization()
+    again = new_client(**asdict(application), access_token=calendar.authorization["access_token"])
+
+    again.revoke_authorization()
+
+
+def test_only_the_applications_own_secret_revokes(calendar: Calendar, new_client: NewClient) -> None:
+    client = new_client(
+        client_id="app_other", client_secret="wrong", access_token=calendar.authorization["access_token"]
+    )
+
+    response = refusal(client.revoke_authorization)
+
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_client")
+    assert calendar.client.list_calendars()
+
+
+def test_an_element_token_loses_a_revoked_calendar(calendar: Calendar, pycronofy_base: str) -> None:
+    answer = calendar.client.get_ui_element_token(["agenda"], [calendar.sub], "http://localhost")
+    calendar.client.revoke_authorization()
+
+    response = requests.get(
+        f"{pycronofy_base}/v1/userinfo",
+        params={"et": answer["element_token"]["token"]},
+        headers={"Origin": "http://localhost"},
+        timeout=10,
+    )
+
+    assert response.status_code == 403
+
+
+def test_an_application_calendar_has_an_account_and_one_profile(calendar: Calendar) -> None:
+    account = calendar.client.account()
+    (profile,) = calendar.client.list_profiles()
+
+    assert (account["account_id"], account["type"]) == (calendar.sub, "application_calendar")
+    assert profile["profile_id"] == calendar.client.list_calendars()[0]["profile_id"]
+    assert profile["profile_connected"] is True
+
+
+def test_the_sdk_can_read_why_there_is_no_second_calendar(calendar: Calendar) -> None:
+    (profile,) = calendar.client.list_profiles()
+
+    # It passes over any refusal that is not about a name in use, and returns nothing.
+    assert calendar.client.create_calendar(profile["profile_id"], "Home") is None
+    assert len(calendar.client.list_calendars()) == 1
+
+
+def test_the_sample_query_mixes_an_application_calendar_and_a_user(
+    service: RunningService, application: Application, calendar: Calendar, new_client: NewClient
+) -> None:
+    jane = service.run(
+        *("account", "create", application.client_id, "--kind", "user", "--name", "Jane Doe"),
+        *("--email", "jane@example.com", "--tzid", "Europe/London"),
+    )
+    client = new_client(access_token=jane["access_token"])
+    client.upsert_event(calendar_id=jane["calendar_id"], event=dict(MEETING))
+    both = [{"sub": calendar.sub}, {"sub": jane["sub"]}]
+
+    found = calendar.client.availability(
+        participants=[{"members": both, "required": "all"}],
+        required_duration={"minutes": 60},
+        available_periods=periods("2024-06-25", "2024-06-26"),
+    )
+
+    assert found == [
+        {"start": "2024-06-25T09:00:00Z", "end": "2024-06-25T15:30:00Z", "participants": both},
+        {"start": "2024-06-25T17:00:00Z", "end": "2024-06-25T18:00:00Z", "participants": both},
+        {"start": "2024-06-26T09:00:00Z", "end": "2024-06-26T18:00:00Z", "participants": both},
+    ]
+    assert client.account() == {
+        "account_id": jane["sub"],
+        "email": "jane@example.com",
+        "name": "Jane Doe",
+        "default_tzid": "Europe/London",
+        "scope": "read_write",
+    }
+    assert client.userinfo()["cronofy.type"] == "account"
 
 
 def test_a_channel_is_verified_told_of_changes_and_closed(calendar: Calendar) -> None:

@@ -115,6 +115,27 @@ def test_no_secret_or_token_is_logged(log: Log, acme: Embedder) -> None:
         assert secret not in text
 
 
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/feeds/{}.ics", "/feeds/{{token}}"),
+        ("/schedule/{}", "/schedule/{{token}}"),
+        ("/schedule/{}/confirm", "/schedule/{{token}}/confirm"),
+        ("/feeds//{}.ics", "/feeds//{{token}}"),
+        ("/calendars/Feeds/{}.ics", "/calendars/Feeds/{{token}}"),
+    ],
+)
+def test_an_address_that_is_a_secret_is_logged_without_it(
+    log: Log, http: FlaskClient, path: str, logged: str
+) -> None:
+    secret = "zX3-kQ_9" * 4
+
+    http.get(path.format(secret))
+
+    assert secret not in log.stream.getvalue()
+    assert len(log.lines(logged.format())) == 1
+
+
 def test_a_hostile_origin_cannot_forge_log_lines(log: Log, acme: Embedder) -> None:
     acme.ask(origin="https://x.test/" + "\x1b[31m" + "y" * 1_000, element="agenda", calendar="store-42")
 

@@ -16,6 +16,7 @@ from widgetsvc.elements import INTEGRITY
 from widgetsvc.gateway.tenants import Access, Policy
 from widgetsvc.permissions import Permission
 from widgetsvc.services import Services
+from widgetsvc.wiring import build_operations
 
 SLOT_PICKER = {"element": "slot-picker", "calendar": "store-42"}
 
@@ -401,3 +402,30 @@ def test_nothing_is_written_by_a_refused_request(acme: Embedder, settings: Setti
     engine.dispose()
 
     assert (before, after) == (0, 0)
+
+
+def test_a_revoked_calendar_is_410_in_every_process_at_once(
+    settings: Settings, services: Services, acme: Embedder
+) -> None:
+    assert acme.ask(**SLOT_PICKER).status_code == 200
+    elsewhere = build_operations(settings)
+
+    elsewhere.calendars.revoke(acme.created.tenant, "store-42")
+
+    response = acme.ask(**SLOT_PICKER)
+    assert (response.status_code, response.json["code"]) == (410, "calendar_revoked")
+    assert acme.ask(element="slot-picker", calendars=["store-43", "store-42"]).status_code == 410
+    assert acme.ask(element="slot-picker", calendar="store-43").status_code == 200
+    frame = acme.http.get(f"/frame/slot-picker?key={acme.key}&calendar=store-42")
+    assert frame.status_code == 410
+
+
+def test_a_calendar_that_was_added_anew_gets_a_token_of_its_own(services: Services, acme: Embedder) -> None:
+    first = acme.ask(**SLOT_PICKER).json
+
+    services.calendars.revoke(acme.created.tenant, "store-42")
+    services.calendars.add(acme.created.tenant, "store-42")
+
+    second = acme.ask(**SLOT_PICKER).json
+    assert second["subs"] != first["subs"]
+    assert second["element_token"]["token"] != first["element_token"]["token"]

@@ -9,6 +9,8 @@ from widgetsvc.calendars.delivery import Courier
 from widgetsvc.calendars.element_tokens import ElementTokens
 from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.store.accounts import AccountStore
+from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
+from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.channels import ChannelStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.outbox import Outbox
@@ -24,6 +26,8 @@ class Backend:
 
     accounts: AccountStore
     events: EventStore
+    availability_rules: AvailabilityRuleStore
+    available_periods: AvailablePeriodStore
     element_tokens: ElementTokens
     channels: ChannelStore
     outbox: Outbox
@@ -52,6 +56,8 @@ class Backend:
         return cls(
             accounts=AccountStore(engine, secret_key, clock),
             events=EventStore(engine, clock, channels.changed),
+            availability_rules=AvailabilityRuleStore(engine, clock),
+            available_periods=AvailablePeriodStore(engine),
             element_tokens=ElementTokens(secret_key, clock),
             channels=channels,
             outbox=outbox,

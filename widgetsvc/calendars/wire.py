@@ -5,10 +5,21 @@ Absent values are left out, never null: the C# SDK raises on a null time.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from widgetsvc.calendars.engine.availability import Opening
-from widgetsvc.calendars.records import Account, Event, EventTime, Grant, Transparency
+from widgetsvc.calendars.engine.sequences import Item
+from widgetsvc.calendars.records import (
+    Account,
+    AccountKind,
+    AvailabilityRule,
+    AvailablePeriod,
+    Event,
+    EventTime,
+    Grant,
+    Transparency,
+)
 from widgetsvc.calendars.times import format_localized, format_time
 
 Document = dict[str, Any]
@@ -60,32 +71,67 @@ def _calendar(account: Account) -> Document:
 
 
 def calendars(account: Account) -> Document:
-    """`GET /v1/calendars`: an application calendar has exactly one."""
-    return {"calendars": [_profile(account) | _calendar(account)], "sub": account.sub}
+    """`GET /v1/calendars`: an account has one at most."""
+    calendars = [_profile(account) | _calendar(account)] if account.connected else []
+    return {"calendars": calendars, "sub": account.sub}
 
 
-def userinfo(account: Account) -> Document:
-    """`GET /v1/userinfo`; an application calendar's id stands where others have an e-mail address."""
-    profile = {
+def _connected_profile(account: Account) -> Document:
+    return {
         "provider_name": _PROVIDER,
         "provider_service": _PROVIDER,
         "profile_id": account.profile_id,
         "profile_name": account.profile_name,
         "profile_connected": True,
         "profile_initial_sync_required": False,
-        "profile_calendars": [_calendar(account)],
     }
+
+
+def profiles(account: Account) -> Document:
+    """`GET /v1/profiles`: an account has one at most, and it is connected."""
+    return {"profiles": [_connected_profile(account)] if account.connected else []}
+
+
+def userinfo(account: Account) -> Document:
+    """`GET /v1/userinfo`; an application calendar's id stands where others have an e-mail address.
+
+    The documentation knows the type `account`; the other kinds go by names of the same making.
+    """
+    known = {
+        "email": account.application_calendar_id or account.email,
+        "name": account.name,
+        "zoneinfo": account.tzid,
+    }
+    data: Document = {"authorization": {"scope": _SCOPE, "status": "active"}}
+    if account.application_calendar_id is not None:
+        data["application_calendar"] = {"application_calendar_id": account.application_calendar_id}
+    profile = _connected_profile(account) | {"profile_calendars": [_calendar(account)]}
+    data["profiles"] = [profile] if account.connected else []
+    data["conferencing_profiles"] = []
     return {
         "sub": account.sub,
-        "email": account.application_calendar_id,
-        "cronofy.type": "application_calendar",
-        "cronofy.data": {
-            "authorization": {"scope": _SCOPE, "status": "active"},
-            "application_calendar": {"application_calendar_id": account.application_calendar_id},
-            "profiles": [profile],
-            "conferencing_profiles": [],
-        },
+        **{name: value for name, value in known.items() if value is not None},
+        "cronofy.type": account.kind.value,
+        "cronofy.data": data,
     }
+
+
+def account(owner: Account) -> Document:
+    """`GET /v1/account`, for every kind: the documentation leaves open what an application calendar gets.
+
+    Members that an account has no value for are there, since SDKs read them. `type` is ours, and absent for
+    users, whose shape is documented.
+    """
+    document = {
+        "account_id": owner.sub,
+        "email": owner.email or "",
+        "name": owner.name or "",
+        "default_tzid": owner.tzid or "Etc/UTC",
+        "scope": _SCOPE,
+    }
+    if owner.kind is not AccountKind.USER:
+        document["type"] = owner.kind.value
+    return {"account": document}
 
 
 def page(number: int, total: int, next_page: str | None, items: Mapping[str, object]) -> Document:
@@ -96,33 +142,52 @@ def page(number: int, total: int, next_page: str | None, items: Mapping[str, obj
     return {"pages": pages, **items}
 
 
+_DETAILS = (
+    "url",
+    "color",
+    "reminders",
+    "conferencing",
+    "meeting_url",
+    "organizer",
+    "series_identifier",
+    "subscriptions",
+    "attachments",
+    "event_classes",
+    "locale",
+    "tags",
+)
+
+
 def event(stored: Event, localized_in: str | None, *, include_geo: bool) -> Document:
     """An entry of `GET /v1/events`; times in UTC, or localized in a zone."""
-    draft = stored.draft
+    draft, details = stored.draft, stored.draft.details
     document: Document = {
         "calendar_id": stored.calendar_id,
-        "event_uid": stored.event_uid,
-        "event_id": draft.event_id,
+        **_ids(stored),
         "summary": draft.summary,
         "description": draft.description,
         **_times(draft.time, localized_in),
         "deleted": stored.deleted,
         "created": format_time(stored.created),
         "updated": format_time(stored.updated),
-        "participation_status": "accepted",
-        "attendees": [],
+        "participation_status": details.get("participation_status", "accepted"),
+        "attendees": details.get("attendees", []),
         "transparency": draft.transparency.value,
-        "extended_transparency": draft.details.get("extended_transparency", draft.transparency.value),
+        "extended_transparency": details.get("extended_transparency", draft.transparency.value),
         "status": "tentative" if draft.tentative else "confirmed",
-        "categories": [],
-        "recurring": False,
-        "event_private": bool(draft.details.get("event_private")),
+        "categories": details.get("categories", []),
+        "recurring": bool(details.get("recurring")),
+        "event_private": bool(details.get("event_private")),
         "options": {"delete": True, "update": True, "change_participation_status": False},
     }
-    for name in ("url", "color", "reminders", "conferencing"):
-        if name in draft.details:
-            document[name] = draft.details[name]
-    return document | _location(draft.details.get("location"), include_geo=include_geo)
+    document |= {name: details[name] for name in _DETAILS if name in details}
+    return document | _location(details.get("location"), include_geo=include_geo)
+
+
+def _ids(stored: Event) -> Document:
+    if stored.draft.event_id is None:
+        return {"event_uid": stored.event_uid}
+    return {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
 
 
 def _location(stored: object, *, include_geo: bool) -> Document:
@@ -138,12 +203,13 @@ def _location(stored: object, *, include_geo: bool) -> Document:
 def _times(time: EventTime, localized_in: str | None) -> Document:
     if time.days is not None:
         return {"start": time.days[0].isoformat(), "end": time.days[1].isoformat()}
+    return _instants(time.start, time.end, localized_in)
+
+
+def _instants(start: int, end: int, localized_in: str | None) -> Document:
     if localized_in is not None:
-        return {
-            "start": format_localized(time.start, localized_in),
-            "end": format_localized(time.end, localized_in),
-        }
-    return {"start": format_time(time.start), "end": format_time(time.end)}
+        return {"start": format_localized(start, localized_in), "end": format_localized(end, localized_in)}
+    return {"start": format_time(start), "end": format_time(end)}
 
 
 def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> Document:
@@ -153,26 +219,55 @@ def free_busy(stored: Event, localized_in: str | None, *, include_ids: bool) -> 
         **_times(stored.draft.time, localized_in),
         "free_busy_status": _free_busy_status(stored),
     }
-    if include_ids:
-        document |= {"event_uid": stored.event_uid, "event_id": stored.draft.event_id}
-    return document
+    if stored.deleted:
+        document["deleted"] = True  # else nothing would tell it from one that takes up time
+    return document | _ids(stored) if include_ids else document
 
 
 def _free_busy_status(stored: Event) -> str:
-    if stored.draft.tentative:
-        return "tentative"
-    return "free" if stored.draft.transparency is Transparency.TRANSPARENT else "busy"
+    if stored.draft.transparency is Transparency.TRANSPARENT:
+        return "free"
+    return "tentative" if stored.draft.tentative else "busy"
+
+
+def availability_rule(rule: AvailabilityRule) -> Document:
+    """An availability rule, as written."""
+    document: Document = {
+        "availability_rule_id": rule.availability_rule_id,
+        "tzid": rule.tzid,
+        "weekly_periods": [asdict(period) for period in rule.weekly_periods],
+    }
+    if rule.calendar_ids is not None:
+        document["calendar_ids"] = list(rule.calendar_ids)
+    return document
+
+
+def available_period(period: AvailablePeriod, localized_in: str | None) -> Document:
+    """An entry of `GET /v1/available_periods`; times in UTC, or localized in a zone."""
+    return {
+        "available_period_id": period.available_period_id,
+        **_instants(period.start, period.end, localized_in),
+    }
 
 
 def openings(key: str, found: Iterable[Opening]) -> Document:
     """The answer to an availability query under `available_periods` or `available_slots`."""
+    return {key: [_opening(opening) for opening in found]}
+
+
+def _opening(opening: Opening) -> Document:
     return {
-        key: [
-            {
-                "start": format_time(opening.start),
-                "end": format_time(opening.end),
-                "participants": [{"sub": sub} for sub in opening.subs],
-            }
-            for opening in found
+        "start": format_time(opening.start),
+        "end": format_time(opening.end),
+        "participants": [{"sub": sub} for sub in opening.subs],
+    }
+
+
+def sequences(found: Iterable[Iterable[tuple[Item, Opening]]]) -> Document:
+    """The answer to a query for sequences."""
+    return {
+        "sequences": [
+            {"sequence": [{"sequence_id": item.id, **_opening(opening)} for item, opening in parts]}
+            for parts in found
         ]
     }

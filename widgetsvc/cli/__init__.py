@@ -3,6 +3,7 @@
 import click
 
 from widgetsvc import __version__
+from widgetsvc.cli.accounts import account
 from widgetsvc.cli.applications import application
 from widgetsvc.cli.calendars import calendar
 from widgetsvc.cli.serving import demo, serve
@@ -24,5 +25,6 @@ main.add_command(serve)
 main.add_command(demo)
 main.add_command(db)
 main.add_command(application)
+main.add_command(account)
 main.add_command(tenant)
 main.add_command(calendar)

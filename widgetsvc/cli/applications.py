@@ -2,7 +2,7 @@
 
 import click
 
-from widgetsvc.cli.support import TEXT, as_json, operations, print_json
+from widgetsvc.cli.support import TEXT, as_json, embedded_backend, print_json, print_table
 
 _MAX_NAME = 255
 
@@ -17,15 +17,25 @@ def application() -> None:
 @as_json
 def app_create(name: str, *, as_json: bool) -> None:
     """Create an application; its secret is shown this once."""
-    applications = operations().applications
-    if applications is None:
-        raise click.ClickException("Cronofy's cloud keeps the applications: create one in its dashboard.")
+    backend = embedded_backend()
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise click.ClickException(f"The name must be 1 to {_MAX_NAME} printable characters.")
-    created = applications.create_application(name)
+    created = backend.create_application(name)
     document = {"client_id": created.client_id, "client_secret": created.client_secret}
     if as_json:
         print_json(document)
         return
     click.echo(f"client_id      {created.client_id}")
     click.echo(f"client_secret  {created.client_secret}    (shown only now; also the API key)")
+
+
+@application.command("list")
+@as_json
+def app_list(*, as_json: bool) -> None:
+    """List the applications; `app_gateway` is the service's own, for the tenants' calendars."""
+    applications = embedded_backend().applications()
+    if as_json:
+        print_json([{"client_id": each.client_id, "name": each.name} for each in applications])
+        return
+    rows = [(each.client_id, each.name) for each in applications]
+    print_table(("CLIENT ID", "NAME"), rows, "There are no applications yet.")

@@ -4,6 +4,7 @@ import click
 
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
 from widgetsvc.config import Settings
+from widgetsvc.gateway.calendars import TenantCalendar
 from widgetsvc.wiring import build_operations
 
 
@@ -48,16 +49,38 @@ def calendar_list(tenant: str, *, as_json: bool) -> None:
                     "application_calendar_id": each.application_calendar_id,
                     "upstream_id": each.upstream_id,
                     "sub": each.sub,
+                    "revoked": each.revoked_at is not None,
                 }
                 for each in calendars
             ]
         )
         return
-    rows = [
-        (each.application_calendar_id, each.sub or "(at first use)", each.upstream_id) for each in calendars
-    ]
+    rows = [(each.application_calendar_id, _shown_sub(each), each.upstream_id) for each in calendars]
     none = f"{tenant} has no calendars yet; `widgetsvc calendar add {tenant} ID` adds one."
     print_table(("CALENDAR", "SUB", "UPSTREAM ID"), rows, none)
+
+
+def _shown_sub(calendar: TenantCalendar) -> str:
+    if calendar.revoked_at is not None:
+        return "(revoked)" if calendar.sub is None else "(revoked here only)"
+    return calendar.sub or "(at first use)"
+
+
+@calendar.command("revoke")
+@click.argument("tenant", type=TEXT)
+@click.argument("application_calendar_id", type=TEXT)
+@as_json
+def calendar_revoke(tenant: str, application_calendar_id: str, *, as_json: bool) -> None:
+    """Revoke TENANT's calendar APPLICATION_CALENDAR_ID: it is embedded no more, and its events are deleted.
+
+    `widgetsvc calendar add` makes a new, empty one of the same id.
+    """
+    service = operations()
+    service.calendars.revoke(service.tenants.by_slug(tenant), application_calendar_id)
+    if as_json:
+        print_json({"tenant": tenant, "application_calendar_id": application_calendar_id, "revoked": True})
+        return
+    click.echo(f"{application_calendar_id} is revoked.")
 
 
 @calendar.command("token")

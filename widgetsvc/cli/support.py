@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from rich.cells import cell_len, set_cell_size
 from sqlalchemy.exc import DatabaseError
 
+from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.config import Settings
 from widgetsvc.errors import ConfigurationError, ServiceError
 from widgetsvc.wiring import Operations, build_operations
@@ -53,6 +54,16 @@ class Commands(click.Group):
 def operations() -> Operations:
     """What the service can do, with the settings that the environment holds."""
     return build_operations(Settings.from_environment())
+
+
+def embedded_backend() -> AccountStore:
+    """The embedded backend's applications and accounts. Raises ClickException in cloud mode."""
+    applications = operations().applications
+    if applications is None:
+        raise click.ClickException(
+            "Cronofy's cloud keeps the applications and accounts: look after them in its dashboard."
+        )
+    return applications
 
 
 def print_json(document: object) -> None:

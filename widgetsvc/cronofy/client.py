@@ -78,6 +78,7 @@ class _Call:
     bearer: str | None = field(default=None, repr=False)
     success: int = 200
     on_401: str = _CLIENT_REFUSED
+    on_400: str | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -136,6 +137,14 @@ class CronofyClient:
         if calendar.application_calendar_id != application_calendar_id:
             raise _other_than_asked(call, "application_calendar_id")
         return calendar
+
+    def revoke(self, sub: str) -> None:
+        """Revoke the account: its tokens end at once, and an application calendar is deleted with its events.
+
+        Source: Cronofy API, Revoking Authorization. An account that is not there counts as revoked.
+        """
+        body = {"client_id": self._client_id, "client_secret": self._client_secret, "sub": sub}
+        self._send(_Call("POST", "/oauth/token/revoke", body, on_400=_CLIENT_REFUSED))
 
     def element_token(
         self, permissions: Collection[Permission], subs: Sequence[str], origin: str
@@ -235,6 +244,8 @@ def _asked_to_wait(call: _Call, status: int, retry_after: int) -> UpstreamUnavai
 def _advice(call: _Call, status: int, body: bytes) -> str:
     if status == 401:
         return call.on_401
+    if status == 400 and call.on_400 is not None:
+        return call.on_400
     if status == 422:
         fields = ", ".join(refused_fields(body)) or "something it does not name"
         return f"Cronofy does not accept {fields}; correct what was sent for it"

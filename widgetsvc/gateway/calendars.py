@@ -3,34 +3,51 @@
 Upstream all tenants' calendars belong to one application, where a calendar is named `slug:id`: two tenants
 may use the same id without meeting. A calendar that exists upstream under a name of its own is mapped by an
 explicit `upstream_id`.
+
+Every request for a token looks its calendars up here first, so what one process revokes no other serves on
+from its cache of tokens.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Insert, Update, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Insert, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
 from widgetsvc.cronofy.responses import ApplicationCalendar
-from widgetsvc.errors import AlreadyExists, InvalidName, UnknownCalendar, UpstreamUnavailable
+from widgetsvc.errors import (
+    AlreadyExists,
+    CalendarRevoked,
+    InvalidName,
+    UnknownCalendar,
+    UpstreamUnavailable,
+)
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
 _MAX_ID, _MAX_UPSTREAM_ID = 180, 255
 _CALENDARS = select(
-    tenant_calendars.c.application_calendar_id, tenant_calendars.c.upstream_id, tenant_calendars.c.sub
+    tenant_calendars.c.application_calendar_id,
+    tenant_calendars.c.upstream_id,
+    tenant_calendars.c.sub,
+    tenant_calendars.c.revoked_at,
 ).order_by(tenant_calendars.c.application_calendar_id)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantCalendar:
-    """An application calendar of a tenant; `sub` is None until it is first used."""
+    """An application calendar of a tenant.
+
+    `sub` is None until it is first used. It outlasts `revoked_at` (Unix seconds) until the calendar is known
+    to be gone upstream, too.
+    """
 
     application_calendar_id: str
     upstream_id: str
     sub: str | None
+    revoked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +73,18 @@ class CalendarDirectory:
         """Let a tenant embed a calendar; it is created upstream at its first use.
 
         Adding it again changes nothing; until its first use it may be mapped to another upstream calendar.
-        Raises InvalidName, or AlreadyExists where the upstream calendar is another one's.
+        A revoked one is created anew. Raises InvalidName, AlreadyExists where the upstream calendar is
+        another one's, or UpstreamError where what was revoked is still there upstream.
         """
         _check_id(application_calendar_id)
         wanted = upstream_id if upstream_id is not None else f"{tenant.slug}:{application_calendar_id}"
         _check_upstream_id(wanted)
         known = self._find(tenant, [application_calendar_id])
-        if known and known[0].upstream_id == wanted:
+        if known and known[0].revoked_at is not None:
+            self.revoke(tenant, application_calendar_id)
+        elif known and known[0].upstream_id == wanted:
             return
-        if known and known[0].sub is not None:
+        elif known and known[0].sub is not None:
             raise AlreadyExists(
                 f"{application_calendar_id} stands for the upstream calendar {known[0].upstream_id} already."
             )
@@ -82,7 +102,9 @@ class CalendarDirectory:
                 **key, upstream_id=upstream_id, created_at=int(self._clock())
             )
         else:
-            statement = update(tenant_calendars).filter_by(**key).values(upstream_id=upstream_id)
+            statement = (
+                update(tenant_calendars).filter_by(**key).values(upstream_id=upstream_id, revoked_at=None)
+            )
         with self._writer.begin() as connection:
             connection.execute(statement)
 
@@ -91,12 +113,25 @@ class CalendarDirectory:
         return self._find(tenant, None)
 
     def subs(self, tenant: Tenant, ids: Sequence[str]) -> tuple[str, ...]:
-        """Resolve calendar ids to subs, in the order given. Raises UnknownCalendar, UpstreamError."""
+        """Resolve calendar ids to subs, in the order given.
+
+        Raises UnknownCalendar, CalendarRevoked, UpstreamError.
+        """
         known = self.check(tenant, ids)
         return tuple(known[name].sub or self._upsert(tenant, known[name]).sub for name in ids)
 
     def check(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, TenantCalendar]:
-        """Return the tenant's calendars of these ids, by id. Raises UnknownCalendar unless all are there."""
+        """Return the tenant's calendars of these ids, by id.
+
+        Raises UnknownCalendar unless all are there, or CalendarRevoked.
+        """
+        known = self._known(tenant, ids)
+        for calendar in known.values():
+            if calendar.revoked_at is not None:
+                raise _revoked(tenant, calendar.application_calendar_id)
+        return known
+
+    def _known(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, TenantCalendar]:
         known = {calendar.application_calendar_id: calendar for calendar in self._find(tenant, ids)}
         unknown = [name for name in ids if name not in known]
         if unknown:
@@ -108,7 +143,10 @@ class CalendarDirectory:
         return known
 
     def access(self, tenant: Tenant, application_calendar_id: str) -> CalendarAccess:
-        """Return what it takes to write into a calendar. Raises UnknownCalendar, UpstreamError."""
+        """Return what it takes to write into a calendar.
+
+        Raises UnknownCalendar, CalendarRevoked, UpstreamError.
+        """
         known = self.check(tenant, [application_calendar_id])
         account = self._upsert(tenant, known[application_calendar_id])
         listed = self._cronofy.list_calendars(account.access_token)
@@ -116,21 +154,43 @@ class CalendarDirectory:
             raise UpstreamUnavailable(f"{application_calendar_id} has no calendar upstream (yet).")
         return CalendarAccess(account.sub, listed[0].calendar_id, account.access_token, account.expires_in)
 
+    def revoke(self, tenant: Tenant, application_calendar_id: str) -> None:
+        """Revoke a calendar here and upstream, where it is deleted with its events.
+
+        Where one that was in use is not revoked upstream because Cronofy does not answer, it is embedded no
+        more all the same, and asking again finishes what was begun. Raises UnknownCalendar, UpstreamError.
+        """
+        calendar = self._known(tenant, [application_calendar_id])[application_calendar_id]
+        if calendar.revoked_at is not None and calendar.sub is None:
+            return
+        # One that was never used here may be in use upstream, under the name that it is mapped to.
+        sub = calendar.sub or self._cronofy.upsert_application_calendar(calendar.upstream_id).sub
+        if calendar.revoked_at is None:
+            self._write(tenant, calendar, sub=sub, revoked_at=int(self._clock()))
+        self._cronofy.revoke(sub)
+        self._write(tenant, calendar, sub=None)
+
     def _upsert(self, tenant: Tenant, calendar: TenantCalendar) -> ApplicationCalendar:
-        """Create the calendar upstream or find it there, and keep its sub from the first time on."""
+        """Create the calendar upstream or find it there, and keep its sub."""
         upstream = self._cronofy.upsert_application_calendar(calendar.upstream_id)
-        if calendar.sub is None:
-            # The upsert is idempotent: concurrent first uses store the same sub.
-            with self._writer.begin() as connection:
-                connection.execute(
-                    update(tenant_calendars)
-                    .where(
-                        tenant_calendars.c.tenant_id == tenant.tenant_id,
-                        tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
-                    )
-                    .values(sub=upstream.sub)
-                )
+        # The upsert is idempotent, so concurrent first uses store the same sub. Where another process has
+        # revoked the calendar meanwhile, the upsert may have made it anew.
+        in_use = tenant_calendars.c.revoked_at.is_(None)
+        if upstream.sub != calendar.sub and not self._write(tenant, calendar, in_use, sub=upstream.sub):
+            self._cronofy.revoke(upstream.sub)
+            raise _revoked(tenant, calendar.application_calendar_id)
         return upstream
+
+    def _write(
+        self, tenant: Tenant, calendar: TenantCalendar, *where: ColumnElement[bool], **values: object
+    ) -> bool:
+        statement = update(tenant_calendars).where(
+            tenant_calendars.c.tenant_id == tenant.tenant_id,
+            tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
+            *where,
+        )
+        with self._writer.begin() as connection:
+            return connection.execute(statement.values(values)).rowcount > 0
 
     def _find(self, tenant: Tenant, ids: Sequence[str] | None) -> list[TenantCalendar]:
         query = _CALENDARS.where(tenant_calendars.c.tenant_id == tenant.tenant_id)
@@ -138,6 +198,13 @@ class CalendarDirectory:
             query = query.where(tenant_calendars.c.application_calendar_id.in_(ids))
         with self._reader.connect() as connection:
             return [TenantCalendar(*row) for row in connection.execute(query)]
+
+
+def _revoked(tenant: Tenant, application_calendar_id: str) -> CalendarRevoked:
+    return CalendarRevoked(
+        f"{tenant.name}'s calendar {application_calendar_id!r} has been revoked. The operator makes a new, "
+        f"empty one with `widgetsvc calendar add {tenant.slug} {application_calendar_id}`."
+    )
 
 
 def _check_id(application_calendar_id: str) -> None:

@@ -59,5 +59,6 @@ tenant_calendars = Table(
     Column("upstream_id", String(255), nullable=False, unique=True),
     Column("sub", String(64)),
     Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
     UniqueConstraint("tenant_id", "sub"),
 )

@@ -5,6 +5,9 @@ from flask import Flask
 from widgetsvc.calendars.api import (
     application_calendars,
     availability,
+    availability_rules,
+    available_periods,
+    batch,
     channels,
     cors,
     element_tokens,
@@ -12,7 +15,9 @@ from widgetsvc.calendars.api import (
     events,
     identity,
     oauth,
+    openapi,
     rate_limits,
+    sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
 
@@ -27,7 +32,20 @@ def create_backend_app(backend: Backend) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it redirects, and a redirected DELETE loses its body
     backend.attach(app)
-    for module in (application_calendars, oauth, identity, events, availability, element_tokens, channels):
+    for module in (
+        application_calendars,
+        oauth,
+        identity,
+        events,
+        batch,
+        availability,
+        availability_rules,
+        available_periods,
+        sequenced_availability,
+        element_tokens,
+        channels,
+        openapi,
+    ):
         app.register_blueprint(module.blueprint)
     cors.install(app)
     rate_limits.install(app)

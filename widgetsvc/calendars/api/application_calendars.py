@@ -1,25 +1,14 @@
 """`POST /v1/application_calendars`: create an application calendar, or return it."""
 
-from typing import Annotated
-
 from flask import Blueprint, Response, jsonify
-from pydantic import StringConstraints
 
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import application_by_credentials
 from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.requests.base import Name, Request, Text
+from widgetsvc.calendars.requests.calendars import ApplicationCalendarRequest
 
 blueprint = Blueprint("application_calendars", __name__)
-
-
-class ApplicationCalendarRequest(Request):
-    """Client credentials and the application's own id for the calendar."""
-
-    client_id: Text
-    client_secret: Text
-    application_calendar_id: Annotated[Name, StringConstraints(max_length=255)]
 
 
 @endpoint(

@@ -4,7 +4,7 @@ Source: Cronofy API, Authentication and Element Tokens. Endpoints that take clie
 ignore the Authorization header: pycronofy sends `Bearer None` there and Node `Bearer undefined`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -72,6 +72,19 @@ class Reach:
         """Whether all of these accounts are within reach."""
         return self.subs is None or self.subs.issuperset(subs)
 
+    def accounts(self, subs: Collection[str]) -> dict[str, Account]:
+        """The accounts that there are among these, by sub.
+
+        Raises NotPermitted where an element token does not name one of them, or names one that has been
+        revoked since: the page that holds the token has lost it, and did not ask for anything faulty.
+        """
+        if not self.covers(subs):
+            raise NotPermitted("the element token does not cover every sub of the query")
+        found = current_backend().accounts.accounts(self.application_id, subs)
+        if self.subs is not None and not found.keys() >= set(subs):
+            raise NotPermitted("the element token names an account that has been revoked")
+        return found
+
 
 def bearer() -> str:
     """Return the Bearer token. Raises NotAuthenticated where there is none."""
@@ -116,7 +129,8 @@ def _calling_origin() -> str | None:
 def account(*any_of: Permission) -> Caller[Account]:
     """Whoever an access token reaches, or an element token with one of these permissions, if any are named.
 
-    An element token for several accounts reaches its first: the Elements that read events show one.
+    An element token for several accounts reaches its first: the Elements that read events show one. When that
+    is revoked, the token reaches none: a page that showed one account's events does not turn to another's.
     """
     schemes = (Scheme.ACCESS_TOKEN, Scheme.ELEMENT_TOKEN) if any_of else (Scheme.ACCESS_TOKEN,)
     return Caller(lambda: _account(frozenset(any_of)), schemes)
@@ -134,7 +148,7 @@ def _account(any_of: frozenset[Permission]) -> Account:
     claims = _element_token(any_of)
     reached = list(backend.accounts.accounts(claims.application_id, claims.subs[:1]).values())
     if not reached:
-        raise NotPermitted("the element token names no account that exists")
+        raise NotPermitted("the element token names no account, or one that has been revoked")
     return reached[0]
 
 

@@ -67,8 +67,9 @@ def _too_many_requests(error: TooManyRequests) -> Response:
     return Response(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(error.retry_after)})
 
 
-def _oauth_refused(error: OAuthRefused) -> tuple[Response, int]:
-    return jsonify(error=error.error, error_description=str(error)), HTTPStatus.BAD_REQUEST
+def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
+    document = jsonify(error=error.error, error_description=str(error))
+    return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
 
 
 def _storage_unavailable(error: OperationalError) -> Response:

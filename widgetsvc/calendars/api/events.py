@@ -11,11 +11,17 @@ from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint
 from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.errors import NotFound
+from widgetsvc.calendars.errors import InvalidParameters, NotFound
 from widgetsvc.calendars.records import Account, Event
-from widgetsvc.calendars.requests.events import EventReference, EventRequest
+from widgetsvc.calendars.requests.events import (
+    BulkDeleteQuery,
+    BulkDeleteRequest,
+    EventReference,
+    EventRequest,
+    ParticipationRequest,
+)
 from widgetsvc.calendars.requests.reading import PageLink, ReadingQuery
-from widgetsvc.calendars.store.events import Cursor
+from widgetsvc.calendars.store.events import Cursor, Selection
 from widgetsvc.permissions import Permission
 
 blueprint = Blueprint("events", __name__)
@@ -40,21 +46,21 @@ def upsert_event(owner: Account, wanted: EventRequest, calendar_id: str) -> Resp
     """Create or update an event."""
     _check_own(owner, calendar_id)
     store = current_backend().events
-    draft = wanted.draft()
-    if wanted.event_uid is not None:
-        event_id = store.event_id(calendar_id, wanted.event_uid)
-        if event_id is None:
-            raise NotFound("no such event")
-        draft = replace(draft, event_id=event_id)
-    store.upsert(calendar_id, draft)
+    if wanted.event_uid is None:
+        store.upsert(calendar_id, wanted.draft())
+    elif not store.edit(calendar_id, wanted.event_uid, wanted.draft()):
+        raise NotFound("no such event")
     return Response(status=HTTPStatus.ACCEPTED)
+
+
+_DELETED = {202: "deleted, or never there"}
 
 
 @endpoint(
     blueprint,
     "DELETE",
     "/v1/calendars/<calendar_id>/events",
-    {202: "deleted, or never there"},
+    _DELETED,
     caller=account(),
     body=EventReference,
     in_batch=True,
@@ -62,17 +68,49 @@ def upsert_event(owner: Account, wanted: EventRequest, calendar_id: str) -> Resp
 def delete_event(owner: Account, wanted: EventReference, calendar_id: str) -> Response:
     """Delete an event."""
     _check_own(owner, calendar_id)
-    store = current_backend().events
-    event_id: str | None = wanted.event_id
-    if wanted.event_uid is not None:
-        event_id = store.event_id(calendar_id, wanted.event_uid)
-    if event_id is not None:
-        store.delete(calendar_id, event_id)
+    current_backend().events.delete(calendar_id, event_id=wanted.event_id, event_uid=wanted.event_uid)
     return Response(status=HTTPStatus.ACCEPTED)
 
 
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/v1/events",
+    _DELETED,
+    caller=account(),
+    query=BulkDeleteQuery,
+    body=BulkDeleteRequest,
+)
+def delete_events(owner: Account, asked: BulkDeleteQuery, wanted: BulkDeleteRequest) -> Response:
+    """Delete all events that were written through the API, of all calendars or of some."""
+    everything = wanted.delete_all or asked.delete_all
+    calendar_ids = {*(wanted.calendar_ids or ()), *(asked.calendar_ids or ())}
+    if bool(everything) == bool(calendar_ids):
+        raise InvalidParameters.single(
+            "delete_all", "errors.must_be_specified_once", "give exactly one of delete_all and calendar_ids"
+        )
+    for calendar_id in calendar_ids:
+        _check_own(owner, calendar_id)
+    current_backend().events.delete_managed(owner.calendar_id)
+    return Response(status=HTTPStatus.ACCEPTED)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/v1/calendars/<calendar_id>/events/<event_uid>/participation_status",
+    {},
+    caller=account(),
+    body=ParticipationRequest,
+)
+def reply(owner: Account, _wanted: ParticipationRequest, calendar_id: str, event_uid: str) -> Response:  # noqa: ARG001 - a part of the path
+    """Reply to an invitation; as no calendar here can be invited, there is none to reply to."""
+    _check_own(owner, calendar_id)
+    raise InvalidParameters.single("status", "errors.not_supported", "the event is no invitation")
+
+
 def _check_own(owner: Account, calendar_id: str) -> None:
-    if owner.calendar_id != calendar_id:
+    if owner.calendar_id != calendar_id or not owner.connected:
         raise NotFound("no such calendar")
 
 
@@ -115,14 +153,18 @@ def _events_page(owner: Account, reading: ReadingQuery, link: PageLink | None = 
     def entry(event: Event) -> wire.Document:
         return wire.event(event, reading.localized_in, include_geo=reading.include_geo)
 
-    return _page(_Kind("events", EVENTS_PER_PAGE, entry), owner, reading, link)
+    selection = reading.selection(owner.calendar_id, current_backend().clock())
+    return _page(_Kind("events", EVENTS_PER_PAGE, entry), selection, link)
 
 
 def _free_busy_page(owner: Account, reading: ReadingQuery, link: PageLink | None = None) -> wire.Document:
     def entry(event: Event) -> wire.Document:
         return wire.free_busy(event, reading.localized_in, include_ids=reading.include_ids)
 
-    return _page(_Kind("free_busy", FREE_BUSY_PER_PAGE, entry), owner, reading, link)
+    selection = reading.selection(owner.calendar_id, current_backend().clock())
+    if selection is not None:
+        selection = replace(selection, include_transparent=reading.include_free)
+    return _page(_Kind("free_busy", FREE_BUSY_PER_PAGE, entry), selection, link)
 
 
 class _Kind(NamedTuple):
@@ -131,21 +173,20 @@ class _Kind(NamedTuple):
     entry: Callable[[Event], wire.Document]
 
 
-def _page(kind: _Kind, owner: Account, reading: ReadingQuery, link: PageLink | None) -> wire.Document:
+def _page(kind: _Kind, selection: Selection | None, link: PageLink | None) -> wire.Document:
     backend = current_backend()
     number = link.number if link else 1
-    selection = reading.selection(owner.calendar_id, backend.clock())
     if selection is None:
-        return wire.page(number, max(number, 1), None, {kind.name: []})
+        return wire.page(number, number, None, {kind.name: []})
     found = backend.events.page(selection, link.after if link else None, kind.size + 1)
-    more = len(found) > kind.size
-    # Counting is only needed where there are several pages: a first page that holds all knows the total.
-    total = 1 if number == 1 and not more else -(-backend.events.count(selection) // kind.size)
-    next_page = None
-    if more:
-        last = found[kind.size - 1]
-        query = link.values if link else request.args
-        further = PageLink.after_page(number, query, Cursor(last.draft.time.start, last.event_uid))
-        next_page = f"{backend.public_url}/v1/{kind.name}/pages/{further.encode()}"
-    entries = [kind.entry(event) for event in found[: kind.size]]
-    return wire.page(number, max(total, number), next_page, {kind.name: entries})
+    if len(found) <= kind.size:
+        # Whatever was written or deleted since the first page, this is the last one.
+        return wire.page(number, number, None, {kind.name: [kind.entry(event) for event in found]})
+    # Counting reads all that is to come, so only the first page does it, and the links pass it on.
+    total = link.total if link else -(-backend.events.count(selection) // kind.size)
+    total = max(total, number + 1)
+    entries = found[: kind.size]
+    last = Cursor(entries[-1].draft.time.start, entries[-1].event_uid)
+    further = PageLink.after_page(number, total, link.values if link else request.args, last)
+    next_page = f"{backend.public_url}/v1/{kind.name}/pages/{further.encode()}"
+    return wire.page(number, total, next_page, {kind.name: [kind.entry(event) for event in entries]})

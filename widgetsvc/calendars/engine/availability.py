@@ -112,7 +112,7 @@ def periods(query: Query) -> list[Opening]:
     Where the query lists starts, the stretches are just those meetings: longer ones would offer other starts.
     Sorted by start, then end.
     """
-    found = _meetings(query, hop=1) if query.starts else _stretches(query)
+    found = meetings(query) if query.starts else _stretches(query)
     return list(islice(found, query.max_results))
 
 
@@ -123,7 +123,12 @@ def slots(query: Query) -> list[Opening]:
 
 def overlapping_slots(query: Query) -> list[Opening]:
     """Every possible meeting of exactly the duration, by start."""
-    return list(islice(_meetings(query, hop=1), query.max_results))
+    return list(islice(meetings(query), query.max_results))
+
+
+def meetings(query: Query) -> Iterator[Opening]:
+    """What `overlapping_slots` gives, as it is found and without regard to the maximum."""
+    return _meetings(query, hop=1)
 
 
 class _Roster:

@@ -53,3 +53,22 @@ def intersect(a: Sequence[Timespan], b: Sequence[Timespan]) -> list[Timespan]:
         else:
             j += 1
     return common
+
+
+def subtract(a: Sequence[Timespan], b: Sequence[Timespan]) -> list[Timespan]:
+    """The time covered by `a` and not by `b`; both are sorted and disjoint, and so is the result."""
+    left: list[Timespan] = []
+    j = 0
+    for start, end in a:
+        at = start
+        while j < len(b) and b[j].end <= at:
+            j += 1
+        k = j
+        while k < len(b) and b[k].start < end:
+            if at < b[k].start:
+                left.append(Timespan(at, b[k].start))
+            at = b[k].end
+            k += 1
+        if at < end:
+            left.append(Timespan(at, end))
+    return left

@@ -1,17 +1,37 @@
 """How the backend reads bodies and reports their faults.
 
 Unknown members are ignored, as Cronofy does; null is the same as absent, because pycronofy sends it so.
+A validator that takes more, or less, than the type it returns says so beside itself in JSON Schema: the
+OpenAPI document is made of these models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
+
+_MOST_FAULTS = 1_000
+"""How many faults are listed: a megabyte of them would be twenty to write down."""
+
+Location = tuple[int | str, ...]
+"""Where in a body a fault is: names of members and places in lists."""
 
 
 def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
@@ -21,8 +41,46 @@ def fault(key: str, description: str, path: str = "") -> PydanticCustomError:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """Annotates a type with more for its JSON schema to say; further constraints still add theirs."""
+
+    more: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Let the type describe itself, then add to it."""
+        return handler(core) | dict(self.more)
+
+
+def beside(
+    found: ValidationError | None, more: Iterable[tuple[Location, PydanticCustomError]]
+) -> ValidationError:
+    """The error that lists further faults, each at its place, next to those that were found already.
+
+    A validator of a whole model is not asked where a field has a fault: one that wraps the model's own
+    validation can list both.
+    """
+    if found and found.error_count() > _MOST_FAULTS:
+        return found
+    lines = [InitErrorDetails(type=kind, loc=location, input=None) for location, kind in more]
+    for error in found.errors(include_url=False) if found else []:
+        context = error.get("ctx", {})
+        kind = (
+            PydanticCustomError("cronofy", "{description}", context)
+            if error["type"] == "cronofy"
+            else error["type"]
+        )
+        lines.append(InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context))
+    return ValidationError.from_exception_data("request", lines)
+
+
 class Request(BaseModel):
-    """Base of all bodies: strict types, unknown members ignored, null members dropped."""
+    """Base of all bodies: strict types, unknown members ignored, null members dropped.
+
+    A number without a fraction is an integer however it is written (JSON Schema, section 6.1.1).
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -31,10 +89,26 @@ class Request(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_nulls(cls, data: Any) -> Any:
+    def _as_sent(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            return {name: value for name, value in data.items() if value is not None or name in cls.nullable}
+            return {
+                name: int(value) if isinstance(value, float) and value.is_integer() else value
+                for name, value in data.items()
+                if value is not None or name in cls.nullable
+            }
         return data
+
+
+def either_is_required(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For `json_schema_extra`: any one of these members will do, and none of them can be null then."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema.get("required", []) if name not in names]
+        schema["anyOf"] = [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+        ]
+
+    return describe
 
 
 class Query(Request):
@@ -61,7 +135,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+        raise _refusal(error) from None
 
 
 def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
@@ -69,7 +143,14 @@ def parse_fields(model: type[Model], fields: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise InvalidParameters(map(_field_error, error.errors(include_url=False))) from None
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> InvalidParameters:
+    count = error.error_count()
+    if count > _MOST_FAULTS:
+        return InvalidParameters.single("base", "errors.too_many", f"has {count} faults, too many to list")
+    return InvalidParameters(map(_field_error, error.errors(include_url=False)))
 
 
 _WORDS = {
@@ -97,9 +178,13 @@ def _field_error(error: ErrorDetails) -> FieldError:
     return FieldError(_path(error["loc"]), key, description)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: Location) -> str:
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
     return "".join(parts).removeprefix(".") or "base"
+
+
+_DAY = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+"""Days between the bounds of what is stored; the calendar leaves some out."""
 
 
 def _instant(text: object) -> int:
@@ -141,17 +226,38 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_without_nul), Described({"pattern": r"^[^\x00]*$"})]
 """Any text that every database can hold."""
 
-Name = Annotated[Text, AfterValidator(_not_blank)]
+Name = Annotated[Text, AfterValidator(_not_blank), Described({"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"})]
 """Text that is more than white space."""
 
-Instant = Annotated[int, BeforeValidator(_instant)]
+
+class Time(RootModel[str]):
+    """An instant, by preference in UTC; without fractions of a second."""
+
+    root: str = Field(
+        pattern=rf"^{_DAY}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(\.0{{1,9}})?"
+        r"(Z| ?UTC|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])$",
+        examples=["2024-06-25T17:00:00Z", "2024-06-25T18:00:00+01:00", "2024-06-25 17:00:00Z"],
+    )
+
+
+class Date(RootModel[str]):
+    """A day of the calendar."""
+
+    root: str = Field(pattern=f"^{_DAY}$", examples=["2024-06-25"], json_schema_extra={"format": "date"})
+
+
+Instant = Annotated[int, BeforeValidator(_instant, json_schema_input_type=Time)]
 """A Time, read as Unix seconds."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean of a query string; pycronofy writes `True`."""
 
-TzId = Annotated[str, AfterValidator(_zone_name)]
+TzId = Annotated[
+    str,
+    AfterValidator(_zone_name),
+    Described({"format": "tzid", "examples": ["Europe/London", "America/New_York", "Etc/UTC"]}),
+]
 """The name of an IANA zone."""

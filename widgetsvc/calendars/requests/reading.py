@@ -1,8 +1,9 @@
 """What a read of events or free/busy asks for, from its query string or from the link to a further page.
 
-Source: Cronofy API, Read events and Free/busy. Every event of an application calendar was written through
-the API and so is managed: without `include_managed` or `only_managed` a read finds nothing, and the window
-limits of unmanaged events do not apply.
+Source: Cronofy API, Read events and Free/busy. Events that were written through the API are managed, imported
+ones are external; managed ones are left out unless they are asked for. The documentation limits a window to
+what Cronofy has synchronized with, 42 days back and 201 ahead. Nothing limits a window here: those are its
+ends where only the other one is given, and the window of external events where neither is.
 """
 
 import base64
@@ -15,14 +16,13 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from werkzeug.datastructures import MultiDict
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.errors import NotFound
-from widgetsvc.calendars.requests.base import Flag, Instant, Query, fault, parse_query
+from widgetsvc.calendars.errors import InvalidParameters, NotFound
+from widgetsvc.calendars.requests.base import Date, Flag, Instant, Query, Time, TzId, fault, parse_query
 from widgetsvc.calendars.store.events import Cursor, Selection, Window
-from widgetsvc.timezones import is_zone
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _MAX_LINK = 4_096
@@ -43,10 +43,14 @@ def _day(raw: object) -> date | int:
         raise fault("errors.invalid", str(error)) from None
 
 
-def _zone_name(raw: object) -> str:
-    if not isinstance(raw, str) or not is_zone(raw):
-        raise fault("errors.tzid_unrecognized", "TZID not recognized")
-    return raw
+Day = Annotated[date | int, BeforeValidator(_day, json_schema_input_type=Date | Time)]
+"""A Date, or a Time (Unix seconds) that stands for its day in the query's zone."""
+
+
+def _zone_is_required(schema: dict[str, Any]) -> None:
+    # Its default is there to be refused: a zone that is missing is answered as one that is unknown.
+    schema["required"] = ["tzid"]
+    del schema["properties"]["tzid"]["default"]
 
 
 class ReadingQuery(Query):
@@ -54,13 +58,16 @@ class ReadingQuery(Query):
 
     several: ClassVar[frozenset[str]] = frozenset({"calendar_ids"})
 
-    tzid: Annotated[str, BeforeValidator(_zone_name), Field(validate_default=True)] = ""
-    first: Annotated[date | int | None, BeforeValidator(_day), Field(alias="from")] = None
-    last: Annotated[date | int | None, BeforeValidator(_day), Field(alias="to")] = None
+    model_config = ConfigDict(json_schema_extra=_zone_is_required)
+
+    tzid: Annotated[TzId, Field(validate_default=True)] = ""
+    first: Annotated[Day | None, Field(alias="from")] = None
+    last: Annotated[Day | None, Field(alias="to")] = None
     calendar_ids: list[str] | None = None
     include_managed: Flag = False
     only_managed: Flag = False
     include_deleted: Flag = False
+    include_moved: Flag = False
     include_free: Flag = True
     include_geo: Flag = False
     include_ids: Flag = False
@@ -94,59 +101,61 @@ class ReadingQuery(Query):
         return self.tzid if self.localized_times else None
 
     def selection(self, calendar_id: str, now: float) -> Selection | None:
-        """What to read of a calendar; None where it can only be nothing."""
-        managed = self.include_managed or self.only_managed
-        if not managed or (self.calendar_ids and calendar_id not in self.calendar_ids):
+        """What to read of a calendar; None where it is not among those that were asked for."""
+        if self.calendar_ids and calendar_id not in self.calendar_ids:
             return None
+        first, last = self.days
+        usual = Window(
+            self.zone,
+            first or times.days_from(int(now), _DAYS_BACK, self.zone),
+            last or times.days_from(int(now), _DAYS_AHEAD, self.zone),
+        )
         return Selection(
             calendar_id=calendar_id,
-            window=self._window(int(now)),
+            # Managed events come back whatever their time, unless a window is given.
+            window=usual if first or last else Window(self.zone),
+            managed=self.include_managed or self.only_managed,
+            external=not self.only_managed,
+            external_window=usual,
             include_deleted=self.include_deleted,
-            include_transparent=self.include_free,
+            include_moved=self.include_moved,
             modified_since=self.last_modified,
-        )
-
-    def _window(self, now: int) -> Window:
-        """The window; without either end managed events come back whatever their time."""
-        first, last = self.days
-        if first is None and last is None:
-            return Window(self.zone)
-        return Window(
-            self.zone,
-            first or times.days_from(now, _DAYS_BACK, self.zone),
-            last or times.days_from(now, _DAYS_AHEAD, self.zone),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PageLink:
-    """A further page: the query again, the page's number and where it begins.
+    """A further page: the query again, the page's number of how many, and where it begins.
 
     It carries no authority: whoever follows it shows credentials, and the query is checked anew.
     """
 
     query: Mapping[str, list[str]]
     number: int
+    total: int
     after: Cursor
 
     @classmethod
-    def after_page(cls, number: int, values: MultiDict[str, str], last: Cursor) -> "PageLink":
+    def after_page(cls, number: int, total: int, values: MultiDict[str, str], last: Cursor) -> "PageLink":
         """The link from a page to the next; only a reading that found something has one."""
         names = {field.alias or name for name, field in ReadingQuery.model_fields.items()} - _NOT_IN_LINKS
         query = {name: values.getlist(name) for name in sorted(names) if name in values}
-        return cls(query, number + 1, last)
+        return cls(query, number + 1, total, last)
 
     def encode(self) -> str:
         """The opaque last part of `next_page`."""
-        payload = [self.query, self.number, self.after.start, self.after.event_uid]
+        payload = [self.query, self.number, self.total, self.after.start, self.after.event_uid]
         return (
             base64.urlsafe_b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode().rstrip("=")
         )
 
     @property
     def reading(self) -> ReadingQuery:
-        """The query that the link repeats. Raises InvalidParameters where it was tampered with."""
-        return parse_query(ReadingQuery, self.values)
+        """The query that the link repeats. Raises NotFound where it was tampered with."""
+        try:
+            return parse_query(ReadingQuery, self.values)
+        except InvalidParameters:
+            raise NotFound("no such page") from None
 
     @property
     def values(self) -> MultiDict[str, str]:
@@ -160,12 +169,18 @@ class PageLink:
             raise NotFound("page link too long")
         try:
             payload: Any = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            query, number, start, event_uid = payload
+            query, number, total, start, event_uid = payload
         except (ValueError, TypeError, binascii.Error, RecursionError):
             raise NotFound("no such page") from None
-        if not (_is_query(query) and _is_number(number) and _is_instant(start) and _is_event_uid(event_uid)):
+        if not (
+            _is_query(query)
+            and _is_number(number)
+            and _is_number(total)
+            and _is_instant(start)
+            and _is_event_uid(event_uid)
+        ):
             raise NotFound("no such page")
-        return cls(query, number, Cursor(start, event_uid))
+        return cls(query, number, total, Cursor(start, event_uid))
 
 
 def _is_number(value: object) -> bool:

@@ -5,6 +5,8 @@ Source: Cronofy API, Application Calendars and OAuth; where the documentation is
 - A repeated upsert returns the same refresh token, and the same access token while it lives for another ten
   minutes. Refresh tokens do not rotate.
 - Ids are scoped to the application: two applications may use the same `application_calendar_id`.
+- Revoking deletes the account and all that it holds, whatever its kind: nothing can reach it any more. The
+  next upsert of an application calendar's id makes a new account, with ids of its own.
 """
 
 import base64
@@ -14,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.keys import (
@@ -25,12 +27,29 @@ from widgetsvc.calendars.keys import (
     random_secret,
     sha256,
 )
-from widgetsvc.calendars.records import Account, AccountKind, Application, Credentials, Grant
+from widgetsvc.calendars.records import (
+    Account,
+    AccountIdentity,
+    AccountKind,
+    Application,
+    Credentials,
+    Grant,
+)
 from widgetsvc.calendars.store import schema
 from widgetsvc.clock import Clock
 
 ACCESS_TOKEN_LIFE = 3_600
 REUSE_WHILE_REMAINING = 600
+_SUB_PREFIXES = {
+    AccountKind.APPLICATION_CALENDAR: "apc",
+    AccountKind.RESOURCE: "res",
+    AccountKind.USER: "acc",
+}
+_APPLICATION_COLUMNS = (
+    schema.applications.c.application_id,
+    schema.applications.c.client_id,
+    schema.applications.c.name,
+)
 _ACCOUNT_COLUMNS = (
     schema.accounts.c.sub,
     schema.accounts.c.application_id,
@@ -41,7 +60,9 @@ _ACCOUNT_COLUMNS = (
     schema.accounts.c.email,
     schema.accounts.c.name,
     schema.accounts.c.tzid,
+    schema.accounts.c.profile_revoked_at,
 )
+_GRANT_COLUMNS = (*_ACCOUNT_COLUMNS, schema.accounts.c.refresh_nonce)
 
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -58,11 +79,18 @@ def _account(row: AnyRow) -> Account:
         email=row.email,
         name=row.name,
         tzid=row.tzid,
+        connected=row.profile_revoked_at is None,
     )
 
 
+def _locked(connection: Connection, which: ColumnElement[bool]) -> AnyRow | None:
+    # Held until the tokens are written, so that no revocation comes between; SQLite has one writer anyway.
+    query = select(*_GRANT_COLUMNS).where(which).with_for_update()
+    return connection.execute(query).one_or_none()
+
+
 class AccountStore:
-    """Applications and application calendars. `secret_key` is kept outside the database."""
+    """Applications and their accounts. `secret_key` is kept outside the database."""
 
     def __init__(self, engine: Engine, secret_key: bytes, clock: Clock) -> None:
         self._reader = engine
@@ -129,45 +157,73 @@ class AccountStore:
 
     def application_by_secret(self, client_secret: str, client_id: str | None = None) -> Application | None:
         """Return the application whose secret this is, and whose id, if one is given."""
-        table = schema.applications
-        query = select(table.c.application_id, table.c.client_id, table.c.name).where(
-            table.c.client_secret_hash == sha256(client_secret)
+        query = select(*_APPLICATION_COLUMNS).where(
+            schema.applications.c.client_secret_hash == sha256(client_secret)
         )
         if client_id is not None:
-            query = query.where(table.c.client_id == client_id)
+            query = query.where(schema.applications.c.client_id == client_id)
         with self._reader.connect() as connection:
             row = connection.execute(query).one_or_none()
         return Application(*row) if row else None
 
+    def application_by_client_id(self, client_id: str) -> Application | None:
+        """Return the application of this id, for an operator, who shows no secret."""
+        query = select(*_APPLICATION_COLUMNS).where(schema.applications.c.client_id == client_id)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return Application(*row) if row else None
+
+    def applications(self) -> list[Application]:
+        """All applications, the oldest first."""
+        query = select(*_APPLICATION_COLUMNS).order_by(schema.applications.c.application_id)
+        with self._reader.connect() as connection:
+            return [Application(*row) for row in connection.execute(query)]
+
     def upsert_application_calendar(self, application: Application, application_calendar_id: str) -> Grant:
         """Return the application's calendar of this id with valid tokens, creating it at its first use."""
+        identity = AccountIdentity(
+            AccountKind.APPLICATION_CALENDAR, application_calendar_id=application_calendar_id
+        )
         named = (schema.accounts.c.application_id == application.application_id) & (
             schema.accounts.c.application_calendar_id == application_calendar_id
         )
-        query = select(*_ACCOUNT_COLUMNS, schema.accounts.c.refresh_nonce).where(named)
         with self._writer.begin() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                self._create_account(connection, application, application_calendar_id)
-                row = connection.execute(query).one()
+            row = _locked(connection, named)
+            while row is None:
+                # SQLite's writers queue. Elsewhere a concurrent first use may win, and a revocation may
+                # delete what it made before it is read here.
+                with suppress(IntegrityError), connection.begin_nested():
+                    self._create(connection, application, identity)
+                row = _locked(connection, named)
             return self._grant(connection, row)
 
-    def _create_account(self, connection: Connection, application: Application, name: str) -> None:
+    def create_account(self, application: Application, identity: AccountIdentity) -> Grant:
+        """Create an account that stands for a person or a resource, and return it with tokens."""
+        with self._writer.begin() as connection:
+            sub = self._create(connection, application, identity)
+            created = select(*_GRANT_COLUMNS).where(schema.accounts.c.sub == sub)
+            return self._grant(connection, connection.execute(created).one())
+
+    def _create(self, connection: Connection, application: Application, identity: AccountIdentity) -> str:
+        sub = f"{_SUB_PREFIXES[identity.kind]}_{random_hex()}"
         profile = random_name(10)
         nonce = secrets.token_hex(16)
         values = {
-            "sub": f"apc_{random_hex()}",
+            "sub": sub,
             "application_id": application.application_id,
-            "application_calendar_id": name,
+            "kind": identity.kind.value,
+            "application_calendar_id": identity.application_calendar_id,
+            "email": identity.email,
+            "name": identity.name,
+            "tzid": identity.tzid,
             "profile_id": f"pro_{profile}",
             "calendar_id": f"cal_{profile}_{random_name(11)}",
             "refresh_nonce": nonce,
             "refresh_token_hash": sha256(derive_token(self._refresh_key, nonce)),
             "created_at": int(self._clock()),
         }
-        # SQLite's writers queue, but elsewhere a concurrent first use may win: the caller then reads its row.
-        with suppress(IntegrityError), connection.begin_nested():
-            connection.execute(insert(schema.accounts).values(values))
+        connection.execute(insert(schema.accounts).values(values))
+        return sub
 
     def _grant(self, connection: Connection, row: AnyRow) -> Grant:
         account = _account(row)
@@ -194,15 +250,57 @@ class AccountStore:
         )
         return token, ACCESS_TOKEN_LIFE
 
-    def refresh(self, application: Application, refresh_token: str) -> Grant | None:
+    def refresh(self, application_id: int, refresh_token: str) -> Grant | None:
         """Return valid tokens for the application's account with this refresh token, if there is one."""
-        query = select(*_ACCOUNT_COLUMNS, schema.accounts.c.refresh_nonce).where(
-            schema.accounts.c.refresh_token_hash == sha256(refresh_token),
-            schema.accounts.c.application_id == application.application_id,
+        held = (schema.accounts.c.refresh_token_hash == sha256(refresh_token)) & (
+            schema.accounts.c.application_id == application_id
         )
         with self._writer.begin() as connection:
-            row = connection.execute(query).one_or_none()
+            row = _locked(connection, held)
             return self._grant(connection, row) if row else None
+
+    def revoke(self, application_id: int, sub: str) -> bool:
+        """Delete the application's account of this sub and all that it holds; say whether it was there."""
+        return self._delete(application_id, schema.accounts.c.sub == sub)
+
+    def revoke_profile(self, account: Account) -> None:
+        """Take an account's profile from it, and with the profile its calendar and all events.
+
+        A person or a resource goes on without, and keeps its tokens and rules: the Calendar Sync Element
+        reads the account again. An application calendar is nothing without its calendar, and is revoked as a
+        whole.
+        """
+        if account.kind is AccountKind.APPLICATION_CALENDAR:
+            self.revoke(account.application_id, account.sub)
+            return
+        mine = schema.accounts.c.sub == account.sub
+        with self._writer.begin() as connection:
+            connection.execute(
+                update(schema.accounts).where(mine).values(profile_revoked_at=int(self._clock()))
+            )
+            connection.execute(
+                delete(schema.events).where(schema.events.c.calendar_id == account.calendar_id)
+            )
+
+    def revoke_by_token(self, application_id: int, token: str) -> bool:
+        """Delete the application's account that this refresh or live access token reaches.
+
+        Says whether there was one.
+        """
+        token_hash = sha256(token)
+        reached = select(schema.access_tokens.c.sub).where(
+            schema.access_tokens.c.token_hash == token_hash,
+            schema.access_tokens.c.expires_at > int(self._clock()),
+        )
+        return self._delete(
+            application_id,
+            or_(schema.accounts.c.refresh_token_hash == token_hash, schema.accounts.c.sub.in_(reached)),
+        )
+
+    def _delete(self, application_id: int, which: ColumnElement[bool]) -> bool:
+        statement = delete(schema.accounts).where(schema.accounts.c.application_id == application_id, which)
+        with self._writer.begin() as connection:
+            return connection.execute(statement).rowcount > 0
 
     def account_by_access_token(self, access_token: str) -> Account | None:
         """Return the account that a live access token reaches."""
@@ -226,3 +324,13 @@ class AccountStore:
         )
         with self._reader.connect() as connection:
             return {row.sub: _account(row) for row in connection.execute(query)}
+
+    def all_accounts(self, application_id: int) -> list[Account]:
+        """Every account of the application, the oldest first."""
+        query = (
+            select(*_ACCOUNT_COLUMNS)
+            .where(schema.accounts.c.application_id == application_id)
+            .order_by(schema.accounts.c.created_at, schema.accounts.c.sub)
+        )
+        with self._reader.connect() as connection:
+            return [_account(row) for row in connection.execute(query)]

@@ -48,6 +48,7 @@ accounts = Table(
     Column("tzid", String(64)),
     Column("profile_id", String(64), nullable=False, unique=True),
     Column("calendar_id", String(64), nullable=False, unique=True),
+    Column("profile_revoked_at", BigInteger),
     Column("refresh_nonce", String(64), nullable=False),
     Column("refresh_token_hash", LargeBinary(32), nullable=False, unique=True),
     Column("feed_nonce", String(64)),
@@ -88,11 +89,21 @@ events = Table(
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("calendar_id", "event_id"),
     UniqueConstraint("calendar_id", "ics_uid"),
-    Index(None, "calendar_id", "length_class", "start_at", "end_at"),
+    Index(
+        "ix_events_time",
+        "calendar_id",
+        "length_class",
+        "start_at",
+        "event_uid",
+        "end_at",
+        "transparency",
+        "tentative",
+        "deleted",
+    ),
 )
 """Written through the API (then `event_id` is the application's own id) or imported (then `ics_uid` says from
 what). `length_class` groups events by their length, so that a window's events are found without reading
-all that began before it."""
+all that began before it. The index gives pages their order, and holds all that busy times are made of."""
 
 former_times = Table(
     "former_times",

@@ -137,8 +137,17 @@ def upgrade() -> None:
         batch_op.alter_column("event_id", existing_type=sa.VARCHAR(length=512), nullable=True)
         batch_op.drop_index(batch_op.f("ix_events_calendar_id_start_at_end_at"))
         batch_op.create_index(
-            batch_op.f("ix_events_calendar_id_length_class_start_at_end_at"),
-            ["calendar_id", "length_class", "start_at", "end_at"],
+            "ix_events_time",
+            [
+                "calendar_id",
+                "length_class",
+                "start_at",
+                "event_uid",
+                "end_at",
+                "transparency",
+                "tentative",
+                "deleted",
+            ],
             unique=False,
         )
         batch_op.create_unique_constraint(

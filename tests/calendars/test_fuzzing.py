@@ -1,0 +1,184 @@
+"""Requests made from the OpenAPI document, right and wrong: the service answers as the document says.
+
+`FUZZ_EXAMPLES=1000` makes as many requests of each kind for each operation, other ones at every run.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy import create_engine
+
+from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
+from tests.clocks import FakeClock
+from tests.conftest import NOON
+from widgetsvc import database
+from widgetsvc.calendars.api.app import create_backend_app
+from widgetsvc.calendars.api.credentials import Scheme
+from widgetsvc.calendars.api.openapi import document
+from widgetsvc.calendars.backend import Backend
+from widgetsvc.permissions import Permission
+
+SECRET = b"a secret of the tests, 32 bytes long"
+PAGE = "https://jobs.example.com"
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+IS_LONG = "FUZZ_EXAMPLES" in os.environ
+
+SETTINGS = hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=not IS_LONG,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if IS_LONG else [])],
+)
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+ABOUT_THE_FORM = re.compile(r"required$|must be a valid|must be an object|must have at (least|most)")
+"""Words for faults that the schema of a body would have told."""
+
+
+schemathesis.openapi.format(
+    "tzid", st.sampled_from(["Europe/London", "America/New_York", "Etc/UTC", "Asia/Kathmandu"])
+)
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    """What the document says of every operation; no database is needed to tell."""
+    app = create_backend_app(Backend.over(create_engine("sqlite://"), SECRET, PUBLIC_URL))
+    paths = document(app, PUBLIC_URL)["paths"]
+    return {f"{method.upper()} {path}": said for path, item in paths.items() for method, said in item.items()}
+
+
+def can_be_wrong(operation: dict[str, Any]) -> bool:
+    """Whether a request can be other than described; any text may stand in a path."""
+    places = {parameter["in"] for parameter in operation.get("parameters", [])}
+    return "requestBody" in operation or "query" in places
+
+
+OPERATIONS = operations()
+FALLIBLE = [label for label, operation in OPERATIONS.items() if can_be_wrong(operation)]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The backend in this process, an application of it with a calendar, and credentials of every kind."""
+
+    schema: Any
+    api: Api
+    calendar: Calendar
+    credentials: dict[Scheme | None, dict[str, Any]]
+
+    def send(self, case: Case, shown: Scheme | None) -> Any:
+        return case.call(**self.credentials[shown])
+
+    def own(self, case: Case) -> None:
+        """Aim a case at what the application really has."""
+        if "calendar_id" in (case.path_parameters or {}):
+            case.path_parameters["calendar_id"] = self.calendar.calendar_id
+        if isinstance(case.body, dict) and "client_secret" in case.body:
+            case.body |= self.api.client_fields()
+
+
+@pytest.fixture(scope="module")
+def service(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    path = tmp_path_factory.mktemp("fuzzing") / "test.sqlite3"
+    shutil.copyfile(migrated, path)
+    engine = database.connect(f"sqlite:///{path}")
+    backend = Backend.over(engine, SECRET, PUBLIC_URL, FakeClock(NOON))
+    app = create_backend_app(backend)
+    api = Api(backend, app.test_client())
+    calendar = api.calendar()
+    wanted = {"permissions": list(Permission), "subs": [calendar.sub], "origin": PAGE}
+    minted = api.http.post("/v1/element_tokens", headers=api.api_key, json=wanted).json["element_token"]
+    credentials: dict[Scheme | None, dict[str, Any]] = {
+        None: {},
+        Scheme.ACCESS_TOKEN: {"headers": calendar.headers},
+        Scheme.API_KEY: {"headers": api.api_key},
+        Scheme.ELEMENT_TOKEN: {"headers": {"Origin": PAGE}, "params": {"et": minted["token"]}},
+    }
+    schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", app)
+    schema.config.generation.update(with_security_parameters=False)
+    yield Service(schema, api, calendar, credentials)
+    engine.dispose()
+
+
+def schemes(operation: APIOperation[Any, Any, Any, Any]) -> set[Scheme]:
+    return {Scheme(name) for choice in operation.definition.raw["security"] for name in choice}
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_described_requests_are_answered_as_described_and_need_credentials(
+    service: Service, label: str
+) -> None:
+    operation = service.schema.find_operation_by_label(label)
+    others = {None, *Scheme} - schemes(operation) if schemes(operation) else set()
+
+    @SETTINGS
+    @given(
+        operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
+        st.sampled_from(sorted(schemes(operation)) or [None]),
+        st.booleans(),
+    )
+    def answers(case: Case, shown: Scheme | None, is_own: bool) -> None:
+        if is_own:
+            service.own(case)
+        for other in others:
+            refused = service.send(case, other)
+            assert (refused.status_code, refused.content) == (401, b"")
+        response = service.send(case, shown)
+        case.validate_response(response, checks=CHECKS)
+        if response.status_code == 422:
+            faults = [words for words in descriptions(response) if ABOUT_THE_FORM.search(words)]
+            assert faults == [], (case.body, response.content)
+
+    answers()
+
+
+def descriptions(response: Any) -> list[str]:
+    errors = json.loads(response.content)["errors"]
+    return [fault["description"] for faults in errors.values() for fault in faults]
+
+
+@pytest.mark.parametrize("label", FALLIBLE)
+def test_requests_that_are_not_described_are_refused(service: Service, label: str) -> None:
+    operation = service.schema.find_operation_by_label(label)
+
+    @SETTINGS
+    @given(
+        operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
+        st.sampled_from(sorted(schemes(operation)) or [None]),
+    )
+    def refuses(case: Case, shown: Scheme | None) -> None:
+        response = service.send(case, shown)
+        case.validate_response(response, checks=[*CHECKS, negative_data_rejection])
+
+    refuses()
