@@ -14,6 +14,7 @@ from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.channels import ChannelStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.outbox import Outbox
+from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
 from widgetsvc.outbound import Outbound
 
@@ -33,6 +34,7 @@ class Backend:
     outbox: Outbox
     outbound: Outbound
     rate_limits: RateLimits
+    scheduling_links: SchedulingLinkStore
     public_url: str
     clock: Clock
 
@@ -63,6 +65,7 @@ class Backend:
             outbox=outbox,
             outbound=outbound or Outbound(),
             rate_limits=rate_limits or RateLimits(),
+            scheduling_links=SchedulingLinkStore(engine, secret_key, clock),
             public_url=public_url,
             clock=clock,
         )

@@ -5,6 +5,8 @@ short range of the index `ix_events_time`: the cost depends on what is in the wi
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -128,6 +130,19 @@ class ManagedTime(NamedTuple):
     tags: frozenset[str]
 
 
+class _Joined:
+    """In an engine's place: everything is part of one transaction, which somebody else ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+
 Changes = Callable[[Connection, str, bool, int], None]
 """Told of a change to events, inside the transaction that makes it and after the write.
 
@@ -144,11 +159,17 @@ class EventStore:
     """Events of all calendars. `changes` is told of every write that changes something."""
 
     def __init__(self, engine: Engine, clock: Clock, changes: Changes = _nobody) -> None:
-        self._reader = engine
-        self._writer = engine.execution_options(writes=True)
+        self._reader: Engine | _Joined = engine
+        self._writer: Engine | _Joined = engine.execution_options(writes=True)
         self._clock = clock
         self._changes = changes
         self._insert_unless_there = _INSERT_UNLESS_THERE[engine.dialect.name]
+
+    def within(self, connection: Connection) -> "EventStore":
+        """The same store in the connection's transaction: what it reads still holds when it writes."""
+        joined = copy(self)
+        joined._reader = joined._writer = _Joined(connection)
+        return joined
 
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
         """Write a managed event under (calendar_id, event_id); visible to reads when this returns."""
