@@ -6,6 +6,7 @@
 
 const { randomUUID } = require("node:crypto");
 const { readFileSync } = require("node:fs");
+const { createServer } = require("node:http");
 const Cronofy = require("cronofy");
 
 const { base, client_id, client_secret, full_calendar } = JSON.parse(readFileSync(0, "utf8"));
@@ -44,6 +45,25 @@ async function newCalendar() {
 
 async function write(calendar, changes = {}) {
   return calendar.client.createEvent({ ...MEETING, ...changes, calendar_id: calendar.calendar_id });
+}
+
+async function newReceiver() {
+  const waiting = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      response.end();
+      const hmac = request.headers["cronofy-hmac-sha256"];
+      waiting.shift()({ hmac, body: Buffer.concat(chunks).toString() });
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: server.address().port,
+    next: () => new Promise((resolve) => waiting.push(resolve)),
+    close: () => server.close(),
+  };
 }
 
 async function refusal(promise) {
@@ -184,6 +204,29 @@ const samples = {
   async user_info() {
     const { client, created } = await newCalendar();
     return { created, response: await client.userInfo() };
+  },
+
+  async notification_channel() {
+    const { client, calendar_id } = await newCalendar();
+    const receiver = await newReceiver();
+    const callback_url = `http://127.0.0.1:${receiver.port}/`;
+    const verified = receiver.next();
+    const { channel } = await client.createNotificationChannel({ callback_url });
+    const notifications = [await verified];
+    const changed = receiver.next();
+    await client.createEvent({ ...MEETING, calendar_id });
+    notifications.push(await changed);
+    receiver.close();
+    const listed = await client.listNotificationChannels();
+    await client.deleteNotificationChannel({ channel_id: channel.channel_id });
+    return {
+      channel,
+      callback_url,
+      listed,
+      left: await client.listNotificationChannels(),
+      bodies: notifications.map(({ body }) => JSON.parse(body)),
+      valid: notifications.map(({ hmac, body }) => client.hmacValid({ hmac, body, client_secret })),
+    };
   },
 
   async faults() {

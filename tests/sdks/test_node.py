@@ -325,3 +325,15 @@ def test_a_sequence_has_a_time_for_every_step(returned: dict[str, Any]) -> None:
             }
         ]
     }
+
+
+def test_a_channel_is_verified_told_of_changes_and_closed(returned: dict[str, Any]) -> None:
+    sample = returned["notification_channel"]
+    channel = sample["channel"]
+
+    assert (channel["callback_url"], channel["filters"]) == (sample["callback_url"], {})
+    assert sample["listed"] == {"channels": [channel]}
+    assert sample["left"] == {"channels": []}
+    assert [body["notification"]["type"] for body in sample["bodies"]] == ["verification", "change"]
+    assert [body["channel"] for body in sample["bodies"]] == [channel] * 2
+    assert sample["valid"] == [True, True]

@@ -1,5 +1,6 @@
 """The official Python SDK against the service, with nothing changed but its base URL."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,7 @@ import requests
 from pycronofy.exceptions import PyCronofyRequestError
 
 from tests.processes import RunningService
+from tests.receivers import Receiver
 from tests.sdks.conftest import Application, FullCalendar
 
 MEETING = {
@@ -624,3 +626,37 @@ def test_a_sequence_has_a_time_for_every_step(calendar: Calendar, new_client: Ne
         (2, "2024-06-25T11:00:00Z"),
     ]
     assert found[0]["sequence"][1]["participants"] == [{"sub": other.sub}]
+
+
+# Push notifications.
+
+
+def test_a_channel_is_verified_told_of_changes_and_closed(calendar: Calendar) -> None:
+    client = calendar.client
+    with Receiver() as receiver:
+        channel = client.create_notification_channel(
+            receiver.url, calendar_ids=[calendar.calendar_id], only_managed=True
+        )
+        verification = receiver.next()
+        calendar.write()
+        change = receiver.next()
+
+    assert client.list_notification_channels() == [channel]
+    for request, kind in ((verification, "verification"), (change, "change")):
+        body = request.body.decode()
+        assert json.loads(body)["notification"]["type"] == kind
+        assert json.loads(body)["channel"] == channel
+        assert client.hmac_valid(request.headers["Cronofy-HMAC-SHA256"], body)
+        assert not client.hmac_valid(request.headers["Cronofy-HMAC-SHA256"], f"{body} ")
+    since = json.loads(change.body)["notification"]["changes_since"]
+    assert [event["event_id"] for event in calendar.events(last_modified=since)] == [MEETING["event_id"]]
+
+    client.close_notification_channel(channel["channel_id"])
+    assert client.list_notification_channels() == []
+
+
+def test_a_channel_to_an_impossible_address_is_422(calendar: Calendar) -> None:
+    response = refusal(calendar.client.create_notification_channel, "ftp://hooks.example.com/")
+
+    assert response.status_code == 422
+    assert response.json()["errors"].keys() == {"callback_url"}

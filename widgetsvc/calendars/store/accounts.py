@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -141,13 +141,19 @@ class AccountStore:
                 )
 
     def client_secret(self, application_id: int) -> str | None:
-        """The application's secret, to sign with; None where it was created before secrets were kept."""
+        """The application's secret, to sign with.
+
+        None where it was created before secrets were kept, or kept under another `secret_key`.
+        """
         query = select(schema.applications.c.client_secret_encrypted).where(
             schema.applications.c.application_id == application_id
         )
         with self._reader.connect() as connection:
             encrypted = connection.execute(query).scalar_one_or_none()
-        return self._secrets.decrypt(encrypted).decode() if encrypted else None
+        try:
+            return self._secrets.decrypt(encrypted).decode() if encrypted else None
+        except InvalidToken:
+            return None
 
     def application_by_secret(self, client_secret: str, client_id: str | None = None) -> Application | None:
         """Return the application whose secret this is, and whose id, if one is given."""
