@@ -152,6 +152,21 @@ const samples = {
     return { sub, response: await client.requestElementToken(options) };
   },
 
+  async real_time_scheduling() {
+    const { client, sub, calendar_id } = await newCalendar();
+    return client.realTimeScheduling({
+      oauth: { redirect_uri: "https://jobs.example.com/back" },
+      event: { event_id: "interview-1", summary: "Interview" },
+      availability: {
+        participants: [{ members: [{ sub }], required: "all" }],
+        required_duration: { minutes: 60 },
+        query_periods: TWO_DAYS,
+      },
+      target_calendars: [{ sub, calendar_id }],
+      tzid: "Europe/London",
+    });
+  },
+
   async refresh() {
     const { created, calendar_id } = await newCalendar();
     const client = newClient({ client_id, client_secret, refresh_token: created.refresh_token });

@@ -180,6 +180,14 @@ def test_the_sample_element_token_is_bound_to_its_origin(returned: dict[str, Any
     assert minted["expires_in"] > 3600
 
 
+def test_a_scheduling_link_comes_in_both_shapes(returned: dict[str, Any], service: RunningService) -> None:
+    created = returned["real_time_scheduling"]
+
+    assert created["url"] == created["real_time_scheduling"]["url"]
+    assert created["url"].startswith(f"{service.url}/schedule/")
+    assert created["real_time_scheduling"]["event"]["event_id"] == "interview-1"
+
+
 def test_a_refresh_keeps_the_refresh_token_and_the_calendar(returned: dict[str, Any]) -> None:
     sample = returned["refresh"]
 

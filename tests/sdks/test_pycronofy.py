@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -566,3 +566,60 @@ def test_there_is_no_invitation_to_reply_to(calendar: Calendar) -> None:
 
     assert response.status_code == 422
     assert list(response.json()["errors"]) == ["status"]
+
+
+# Real-time scheduling.
+
+
+def link(calendar: Calendar, client: pycronofy.Client, **members: Any) -> dict[str, Any]:
+    day = datetime.now(UTC).date() + timedelta(days=3)
+    availability = {
+        "participants": [{"members": [calendar.sub], "required": "all"}],
+        "required_duration": 60,
+        "available_periods": periods(str(day)),
+    }
+    created: dict[str, Any] = client.real_time_scheduling(
+        availability=availability,
+        oauth={"redirect_uri": "https://jobs.example.com/back"},
+        event={"event_id": "interview-1", "summary": "Interview", "tzid": "Europe/London"},
+        target_calendars=[{"sub": calendar.sub, "calendar_id": calendar.calendar_id}],
+        **members,
+    )
+    return created
+
+
+def test_a_scheduling_link_is_created_found_and_disabled(calendar: Calendar, new_client: NewClient) -> None:
+    client = new_client()
+
+    created = link(calendar, client, minimum_notice={"hours": 4}, event_creation="single")
+
+    made = created["real_time_scheduling"]
+    assert (created["url"], made["status"]) == (made["url"], "open")
+    assert made["event"]["event_id"] == "interview-1"
+    token, id_ = made["url"].rpartition("/")[2], made["real_time_scheduling_id"]
+    assert client.get_real_time_scheduling_status(token=token) == {"real_time_scheduling": made}
+    assert client.get_real_time_scheduling_status(real_time_scheduling_id=id_) == {
+        "real_time_scheduling": made
+    }
+    disabled = client.disable_real_time_scheduling_link(id_, "The position is filled")
+    assert disabled == {"real_time_scheduling": made | {"status": "disabled"}}
+
+
+def test_a_booked_link_tells_when(calendar: Calendar, new_client: NewClient) -> None:
+    client = new_client()
+    url = link(calendar, client, callback_urls={"completed_url": "https://jobs.example.com/hook"})["url"]
+    day = datetime.now(UTC).date() + timedelta(days=3)
+
+    answer = requests.post(
+        url,
+        data={"start": f"{day}T11:00:00Z"},
+        headers={"Origin": url.partition("/schedule/")[0]},
+        allow_redirects=False,
+        timeout=30,
+    )
+
+    assert answer.status_code == 303
+    status = client.get_real_time_scheduling_status(token=url.rpartition("/")[2])["real_time_scheduling"]
+    assert status["status"] == "completed"
+    assert (status["event"]["start"], status["event"]["end"]) == (f"{day}T11:00:00Z", f"{day}T12:00:00Z")
+    assert [event["event_id"] for event in calendar.events(include_managed=True)] == ["interview-1"]

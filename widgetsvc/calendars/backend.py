@@ -11,6 +11,7 @@ from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
 from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.outbox import Outbox
+from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
 
 _EXTENSION = "widgetsvc.calendars"
@@ -26,6 +27,7 @@ class Backend:
     available_periods: AvailablePeriodStore
     element_tokens: ElementTokens
     outbox: Outbox
+    scheduling_links: SchedulingLinkStore
     public_url: str
     clock: Clock
 
@@ -41,6 +43,7 @@ class Backend:
             available_periods=AvailablePeriodStore(engine),
             element_tokens=ElementTokens(secret_key, clock),
             outbox=Outbox(clock),
+            scheduling_links=SchedulingLinkStore(engine, secret_key, clock),
             public_url=public_url,
             clock=clock,
         )

@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotPermitted, _not_permitted)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(OAuthRefused, _oauth_refused)
-    app.register_error_handler(OperationalError, _storage_unavailable)
+    app.register_error_handler(OperationalError, storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_exception)
     app.after_request(_add_headers)
@@ -66,7 +66,8 @@ def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
     return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
 
 
-def _storage_unavailable(error: OperationalError) -> Response:
+def storage_unavailable(error: OperationalError) -> Response:
+    """Ask the caller to come again, and tell the operator."""
     # Locked, full or gone: nothing was written, and the same request may succeed later.
     _log.error("the database does not answer: %s", error.orig)
     return Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "5"})

@@ -11,12 +11,24 @@ Source: Cronofy API, Application Calendars and OAuth; where the documentation is
 
 import base64
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.keys import (
@@ -315,12 +327,16 @@ class AccountStore:
 
     def accounts(self, application_id: int, subs: Iterable[str]) -> dict[str, Account]:
         """Return the application's accounts among these subs, by sub."""
-        wanted: Sequence[str] = sorted(set(subs))
-        query = select(*_ACCOUNT_COLUMNS).where(
-            schema.accounts.c.sub.in_(wanted), schema.accounts.c.application_id == application_id
-        )
         with self._reader.connect() as connection:
-            return {row.sub: _account(row) for row in connection.execute(query)}
+            return {row.sub: _account(row) for row in connection.execute(_among(application_id, subs))}
+
+    def lock(self, connection: Connection, application_id: int, subs: Iterable[str]) -> dict[str, Account]:
+        """Return what `accounts` does, and keep others that lock them waiting until the transaction's end.
+
+        SQLite's writers queue anyway; elsewhere this is what makes two bookings of one time queue.
+        """
+        query = _among(application_id, subs).order_by(schema.accounts.c.sub).with_for_update(key_share=True)
+        return {row.sub: _account(row) for row in connection.execute(query)}
 
     def all_accounts(self, application_id: int) -> list[Account]:
         """Every account of the application, the oldest first."""
@@ -331,3 +347,9 @@ class AccountStore:
         )
         with self._reader.connect() as connection:
             return [_account(row) for row in connection.execute(query)]
+
+
+def _among(application_id: int, subs: Iterable[str]) -> Select[*tuple[Any, ...]]:
+    return select(*_ACCOUNT_COLUMNS).where(
+        schema.accounts.c.sub.in_(sorted(set(subs))), schema.accounts.c.application_id == application_id
+    )

@@ -5,6 +5,8 @@ short range of the index `ix_events_time`: the cost depends on what is in the wi
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -128,14 +130,33 @@ class ManagedTime(NamedTuple):
     tags: frozenset[str]
 
 
+class _Joined:
+    """In an engine's place: everything is part of one transaction, which somebody else ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+
 class EventStore:
     """Events of all calendars."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._reader = engine
-        self._writer = engine.execution_options(writes=True)
+        self._reader: Engine | _Joined = engine
+        self._writer: Engine | _Joined = engine.execution_options(writes=True)
         self._clock = clock
         self._insert_unless_there = _INSERT_UNLESS_THERE[engine.dialect.name]
+
+    def within(self, connection: Connection) -> "EventStore":
+        """The same store in the connection's transaction: what it reads still holds when it writes."""
+        joined = copy(self)
+        joined._reader = joined._writer = _Joined(connection)
+        return joined
 
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
         """Write a managed event under (calendar_id, event_id); visible to reads when this returns."""
