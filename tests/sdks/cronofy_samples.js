@@ -362,6 +362,45 @@ const samples = {
     });
     return { response, subs: [one.sub, other.sub] };
   },
+
+  async events_by_uid() {
+    const calendar = await newCalendar();
+    const { client, calendar_id } = calendar;
+    await write(calendar);
+    const query = { tzid: "Etc/UTC", include_managed: true };
+    const [{ event_uid }] = (await client.readEvents(query)).events;
+    const { start, end } = MEETING;
+    await client.updateExternalEvent({ calendar_id, event_uid, summary: "Renamed", start, end });
+    const edited = await client.readEvents(query);
+    await client.deleteExternalEvent({ calendar_id, event_uid });
+    return { edited, left: await client.readEvents(query) };
+  },
+
+  async bulk_delete() {
+    const calendar = await newCalendar();
+    const { client, calendar_id } = calendar;
+    const left = [];
+    for (const which of [{ delete_all: true }, { calendar_ids: [calendar_id] }]) {
+      await write(calendar);
+      await client.bulkDeleteEvents(which);
+      left.push((await client.readEvents({ tzid: "Etc/UTC", include_managed: true })).events.length);
+    }
+    return { left, refused: await refusal(client.bulkDeleteEvents({})) };
+  },
+
+  async batch() {
+    const { client, calendar_id } = await newCalendar();
+    const relative_url = `/v1/calendars/${calendar_id}/events`;
+    const entry = (method, data) => ({ method, relative_url, data });
+    const response = await client.batch({
+      batch: [
+        entry("POST", MEETING),
+        entry("POST", { ...MEETING, event_id: "faulty", end: MEETING.start }),
+        entry("DELETE", { event_id: MEETING.event_id }),
+      ],
+    });
+    return { response, left: await client.readEvents({ tzid: "Etc/UTC", include_managed: true }) };
+  },
 };
 
 async function main() {

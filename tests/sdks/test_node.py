@@ -337,3 +337,25 @@ def test_a_channel_is_verified_told_of_changes_and_closed(returned: dict[str, An
     assert [body["notification"]["type"] for body in sample["bodies"]] == ["verification", "change"]
     assert [body["channel"] for body in sample["bodies"]] == [channel] * 2
     assert sample["valid"] == [True, True]
+
+
+def test_an_event_is_edited_and_deleted_by_its_uid(returned: dict[str, Any]) -> None:
+    sample = returned["events_by_uid"]
+
+    assert [event["summary"] for event in sample["edited"]["events"]] == ["Renamed"]
+    assert sample["left"]["events"] == []
+
+
+def test_all_events_are_deleted_at_once(returned: dict[str, Any]) -> None:
+    sample = returned["bulk_delete"]
+
+    assert sample["left"] == [0, 0]
+    assert list(sample["refused"]["error"]["entity"]["errors"]) == ["delete_all"]
+
+
+def test_a_batch_tells_what_became_of_every_entry(returned: dict[str, Any]) -> None:
+    sample = returned["batch"]
+
+    assert [entry["status"] for entry in sample["response"]["batch"]] == [202, 422, 202]
+    assert list(sample["response"]["batch"][1]["data"]["errors"]) == ["end"]
+    assert sample["left"]["events"] == []

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pycronofy
 import pytest
 import requests
-from pycronofy.exceptions import PyCronofyRequestError
+from pycronofy.batch import BatchBuilder
+from pycronofy.exceptions import PyCronofyPartialSuccessError, PyCronofyRequestError
 
 from tests.processes import RunningService
 from tests.receivers import Receiver
@@ -507,6 +508,66 @@ def test_the_sample_query_mixes_an_application_calendar_and_a_user(
         "scope": "read_write",
     }
     assert client.userinfo()["cronofy.type"] == "account"
+
+
+def test_an_event_is_edited_and_deleted_by_its_uid(calendar: Calendar) -> None:
+    calendar.write()
+    (event,) = calendar.events()
+    edited = {name: MEETING[name] for name in ("start", "end")} | {"summary": "Renamed"}
+
+    calendar.client.upsert_event(calendar.calendar_id, edited | {"event_uid": event["event_uid"]})
+    assert [found["summary"] for found in calendar.events()] == ["Renamed"]
+    calendar.client.delete_external_event(calendar.calendar_id, event["event_uid"])
+    assert calendar.events() == []
+
+
+@pytest.mark.parametrize("of_which_calendars", ["all", "mine"])
+def test_all_events_are_deleted_at_once(calendar: Calendar, of_which_calendars: str) -> None:
+    calendar.write()
+    calendar.write(event_id="other")
+
+    calendar.client.delete_all_events([calendar.calendar_id] if of_which_calendars == "mine" else ())
+
+    assert calendar.events() == []
+    assert len(calendar.events(include_deleted=True)) == 2
+
+
+def test_a_batch_of_writes_is_carried_out_in_order(calendar: Calendar) -> None:
+    builder = BatchBuilder()
+    for event_id in ("one", "two"):
+        builder.upsert_event(calendar.calendar_id, MEETING | {"event_id": event_id})
+    builder.delete_event(calendar.calendar_id, "one")
+
+    result = calendar.client.batch(builder)
+
+    assert not result.has_errors()
+    assert [entry.status() for entry in result.entries] == [202] * 3
+    assert [event["event_id"] for event in calendar.events()] == ["two"]
+
+
+def test_a_batch_tells_which_of_its_entries_failed(calendar: Calendar) -> None:
+    builder = BatchBuilder()
+    builder.upsert_event(calendar.calendar_id, MEETING | {"summary": "x" * 2000})
+    builder.upsert_event(calendar.calendar_id, dict(MEETING))
+
+    with pytest.raises(PyCronofyPartialSuccessError) as caught:
+        calendar.client.batch(builder)
+
+    (failed,) = caught.value.batch_response.errors()
+    assert failed.response["data"]["errors"]["summary"][0]["key"] == "errors.too_long"
+    assert len(calendar.events()) == 1
+
+
+def test_there_is_no_invitation_to_reply_to(calendar: Calendar) -> None:
+    calendar.write()
+    (event,) = calendar.events()
+
+    response = refusal(
+        calendar.client.change_participation_status, calendar.calendar_id, event["event_uid"], "accepted"
+    )
+
+    assert response.status_code == 422
+    assert list(response.json()["errors"]) == ["status"]
 
 
 # Real-time scheduling.
