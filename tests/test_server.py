@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -102,6 +102,35 @@ def test_a_chunked_body_has_the_same_limit(service: RunningService) -> None:
         status = 413  # refused while the rest was on its way
 
     assert status == 413
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize(
+    "framing", ["Content-Length: 52428800", "Transfer-Encoding: chunked"], ids=["announced", "in chunks"]
+)
+def test_fifty_megabytes_are_refused_before_they_are_here(service: RunningService, framing: str) -> None:
+    mebibyte = b" " * 2**20
+    chunk = b"100000\r\n" + mebibyte + b"\r\n" if "chunked" in framing else mebibyte
+    head = f"POST /v1/application_calendars HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
+    before = peak_memory(service)
+    status = b""
+    # Refused while the rest is on its way: the answer may be lost with the connection.
+    with closing(connect(service)) as connection, suppress(OSError):
+        with suppress(OSError):
+            connection.sendall(head.encode())
+            for _ in range(50):
+                connection.sendall(chunk)
+        status = answer(connection)
+
+    assert status[:12] in {b"", b"HTTP/1.1 413"}
+    assert peak_memory(service) - before < 25_000
+
+
+def peak_memory(service: RunningService) -> int:
+    """The most that the service and its workers have held so far, in KiB."""
+    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in [str(service.pid), *children]]
+    return sum(int(status.partition("VmHWM:")[2].split()[0]) for status in statuses)
 
 
 def test_a_body_in_chunks_is_read_as_one(service: RunningService) -> None:

@@ -4,6 +4,7 @@ Each body is the same in kind for every endpoint; `WELL_FORMED` has one good bod
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -45,6 +46,17 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
         "conferencing": {"profile_id": "explicit", "join_url": "https://meet.example.com"},
     },
     "delete_event": {"event_id": "meeting"},
+    "delete_events": {"calendar_ids": ["cal_1"]},
+    "reply": {"status": "accepted"},
+    "run_batch": {"batch": [{"method": "POST", "relative_url": "/v1/available_periods"}]},
+    "upsert_availability_rule": {
+        "availability_rule_id": "work",
+        "tzid": "Europe/London",
+        "weekly_periods": [{"day": "monday", "start_time": "09:00", "end_time": "17:00"}],
+        "calendar_ids": ["cal_1"],
+    },
+    "upsert_available_period": {"available_period_id": "morning", **PERIOD, "tzid": "Europe/London"},
+    "delete_available_periods": {"available_period_id": "morning"},
     "query_availability": {
         "participants": [
             {
@@ -60,6 +72,18 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
         "max_results": 5,
         "excluded_events": [{"event_id": "meeting"}],
         "tzid": "Europe/London",
+    },
+    "query_sequenced_availability": {
+        "sequence": [
+            {
+                "sequence_id": "first",
+                "ordinal": 1,
+                "participants": [{"members": [{"sub": "apc_1"}], "required": 1}],
+                "required_duration": {"minutes": 60},
+                "query_periods": [PERIOD],
+            }
+        ],
+        "max_results": 5,
     },
     "mint_element_token": {
         "version": "1",
@@ -174,8 +198,14 @@ def places(operation: str) -> Iterator[Place]:
 
 PLACES = [place for operation in WELL_FORMED for place in places(operation)]
 TIMES = [place for place in PLACES if place.value in {START, END}]
-TEXTS = [place for place in PLACES if isinstance(place.value, str) and place not in TIMES]
-NUMBERS = [place for place in PLACES if isinstance(place.value, int)]
+TEXTS = [
+    place
+    for place in PLACES
+    # A sequence_id may be text or a number, and is only given back.
+    if isinstance(place.value, str) and place not in TIMES and place.steps[-1] != "sequence_id"
+]
+# An ordinal may be less than nothing.
+NUMBERS = [place for place in PLACES if isinstance(place.value, int) and place.steps[-1] != "ordinal"]
 
 
 def named(place: Place) -> str:
@@ -198,8 +228,9 @@ class Sender:
 
     def send(self, name: str, body: bytes, content_type: str = "application/json") -> TestResponse:
         operation = self.operation(name)
-        path = self.rules[name].rule.replace("<calendar_id>", self.calendar.calendar_id)
-        path = path.replace("<availability_rule_id>", "rule").replace("<real_time_scheduling_id>", "sch_1")
+        path = re.sub(
+            r"<\w+>", "x", self.rules[name].rule.replace("<calendar_id>", self.calendar.calendar_id)
+        )
         takes_key = not operation.schemes or Scheme.API_KEY in operation.schemes
         headers = self.api.api_key if takes_key else self.calendar.headers
         return self.http.open(

@@ -23,6 +23,12 @@ const TWO_DAYS = ["2024-06-25", "2024-06-26"].map((day) => ({
   end: `${day}T18:00:00Z`,
 }));
 
+const WORK_HOURS = {
+  availability_rule_id: "work_hours",
+  tzid: "Europe/London",
+  weekly_periods: [{ day: "tuesday", start_time: "10:00", end_time: "12:00" }],
+};
+
 function newClient(config = { client_id, client_secret }) {
   const client = new Cronofy({ ...config });
   client.urls.api = base;
@@ -255,6 +261,63 @@ const samples = {
     const { application_calendar_id } = created;
     await client.revokeAuthorization({ sub });
     return { sub, again: await newClient().applicationCalendar({ application_calendar_id }) };
+  },
+
+  async availability_rules() {
+    const { client } = await newCalendar();
+    const written = await client.upsertAvailabilityRule({ ...WORK_HOURS, calendar_ids: null });
+    const read = await client.readAvailabilityRule({ availability_rule_id: "work_hours" });
+    const listed = await client.listAvailabilityRules();
+    const deleted = await client.deleteAvailabilityRule({ availability_rule_id: "work_hours" });
+    const absent = await refusal(client.readAvailabilityRule({ availability_rule_id: "work_hours" }));
+    return { rule: WORK_HOURS, written, read, listed, deleted, absent };
+  },
+
+  async available_periods() {
+    const { client } = await newCalendar();
+    const period = { available_period_id: "morning", ...TWO_DAYS[0] };
+    const written = await client.upsertAvailablePeriod({ ...period, tzid: "Europe/Paris" });
+    const listed = await client.listAvailablePeriods({ from: "2024-06-25", to: "2024-06-26", tzid: "Etc/UTC" });
+    const localized = await client.listAvailablePeriods({ localized_times: true });
+    const outside = await client.listAvailablePeriods({ from: "2024-06-26" });
+    const deleted = await client.deleteAvailablePeriods({ available_period_id: "morning" });
+    const left = await client.listAvailablePeriods();
+    const all = await client.deleteAvailablePeriods({ delete_all: true });
+    return { period, written, listed, localized, outside, deleted, left, all };
+  },
+
+  async managed_availability() {
+    const { client, sub } = await newCalendar();
+    await client.upsertAvailabilityRule({ ...WORK_HOURS });
+    await client.upsertAvailablePeriod({
+      available_period_id: "evening",
+      start: "2024-06-25T15:00:00Z",
+      end: "2024-06-25T16:00:00Z",
+    });
+    const query = {
+      participants: [{ members: [{ sub, managed_availability: true }], required: "all" }],
+      required_duration: { minutes: 60 },
+      query_periods: TWO_DAYS,
+    };
+    return {
+      by_access_token: await client.availability({ ...query }),
+      by_api_key: await newClient({ access_token: client_secret }).availability({ ...query }),
+    };
+  },
+
+  async sequenced_availability() {
+    const [one, other] = await Promise.all([newCalendar(), newCalendar()]);
+    const step = ({ sub }, ordinal) => ({
+      sequence_id: `step-${ordinal}`,
+      ordinal,
+      participants: [{ members: [{ sub }], required: "all" }],
+      required_duration: { minutes: 60 },
+    });
+    const response = await one.client.sequencedAvailability({
+      sequence: [step(one, 1), step(other, 2)],
+      query_periods: [{ start: "2024-06-25T09:00:00Z", end: "2024-06-25T11:00:00Z" }],
+    });
+    return { response, subs: [one.sub, other.sub] };
   },
 };
 

@@ -562,3 +562,65 @@ def test_a_booked_link_tells_when(calendar: Calendar, new_client: NewClient) -> 
     assert status["status"] == "completed"
     assert (status["event"]["start"], status["event"]["end"]) == (f"{day}T11:00:00Z", f"{day}T12:00:00Z")
     assert [event["event_id"] for event in calendar.events(include_managed=True)] == ["interview-1"]
+
+
+WORK_HOURS = {
+    "availability_rule_id": "work_hours",
+    "tzid": "Europe/London",
+    "weekly_periods": [{"day": "tuesday", "start_time": "10:00", "end_time": "12:00"}],
+}
+
+
+def test_a_rule_is_written_read_and_deleted(calendar: Calendar) -> None:
+    client = calendar.client
+
+    assert client.upsert_availability_rule(dict(WORK_HOURS)) == WORK_HOURS
+    assert client.get_availability_rule("work_hours") == WORK_HOURS
+    assert client.list_availability_rules() == [WORK_HOURS]
+    client.delete_availability_rule("work_hours")
+    assert refusal(client.get_availability_rule, "work_hours").status_code == 404
+
+
+@pytest.mark.parametrize("by", ["access token", "API key"])
+def test_managed_availability_is_found_with_either_credential(
+    calendar: Calendar, new_client: NewClient, application: Application, by: str
+) -> None:
+    calendar.client.upsert_availability_rule(dict(WORK_HOURS))
+    client = new_client(access_token=application.client_secret) if by == "API key" else calendar.client
+    member = {"sub": calendar.sub, "managed_availability": True}
+
+    found = client.availability(
+        participants=[{"members": [member], "required": "all"}],
+        required_duration={"minutes": 60},
+        available_periods=periods("2024-06-25"),
+    )
+
+    # 10:00 on a summer's day in London.
+    assert [(period["start"], period["end"]) for period in found] == [
+        ("2024-06-25T09:00:00Z", "2024-06-25T11:00:00Z")
+    ]
+
+
+def test_a_sequence_has_a_time_for_every_step(calendar: Calendar, new_client: NewClient) -> None:
+    other = Calendar(new_client())
+
+    def step(sequence_id: int, ordinal: int, sub: str) -> dict[str, Any]:
+        return {
+            "sequence_id": sequence_id,
+            "ordinal": ordinal,
+            "participants": [{"members": [sub], "required": "all"}],
+            "required_duration": 60,
+            "start_interval": 60,
+            "buffer": {"before": {"minimum": {"minutes": 30}}},
+            "event": {"summary": "An interview"},
+        }
+
+    found = calendar.client.sequenced_availability(
+        sequence=[step(1, 1, calendar.sub), step(2, 2, other.sub)], available_periods=periods("2024-06-25")
+    )
+
+    assert [(part["sequence_id"], part["start"]) for part in found[0]["sequence"]] == [
+        (1, "2024-06-25T09:00:00Z"),
+        (2, "2024-06-25T11:00:00Z"),
+    ]
+    assert found[0]["sequence"][1]["participants"] == [{"sub": other.sub}]

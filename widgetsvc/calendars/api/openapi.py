@@ -197,7 +197,7 @@ def _operation(
     }
     if more:
         described["description"] = more.strip()
-    parameters = [*_parts_of_path(rule), *_parameters(operation.query, definitions)]
+    parameters = [*_parts_of_path(rule), *_parameters(operation.query, refs, definitions)]
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
@@ -207,8 +207,19 @@ def _operation(
             content["application/x-www-form-urlencoded"] = {"schema": schema}
         described["requestBody"] = {"required": _needs(operation.body), "content": content}
     described["responses"] = dict(_responses(rule, operation))
-    described["security"] = [{scheme.value: []} for scheme in operation.schemes]
+    described["security"] = list(_security(operation))
     return described
+
+
+def _takes_secret(operation: Operation) -> bool:
+    return operation.body is not None and "client_secret" in operation.body.model_fields
+
+
+def _security(operation: Operation) -> Iterator[Document]:
+    for scheme in operation.schemes:
+        yield {scheme.value: []}
+    if operation.schemes and _takes_secret(operation):
+        yield {}  # the credentials may stand in the body instead
 
 
 def _needs(body: type[Request]) -> bool:
@@ -222,10 +233,12 @@ def _parts_of_path(rule: Rule) -> Iterator[Document]:
         yield {"name": part["name"], "in": "path", "required": True, "schema": schema}
 
 
-def _parameters(query: type[Query] | None, definitions: Document) -> Iterator[Document]:
+def _parameters(
+    query: type[Query] | None, refs: Mapping[object, Document], definitions: Document
+) -> Iterator[Document]:
     if query is None:
         return
-    model = definitions[query.__name__]
+    model = definitions[refs[query]["$ref"].removeprefix(_SCHEMAS)]
     for name, schema in model["properties"].items():
         required = name in model.get("required", [])
         parameter = {"name": f"{name}[]" if name in query.several else name, "in": "query"}
@@ -259,8 +272,7 @@ def _sentence(words: str) -> str:
 
 
 def _refusals(rule: Rule, operation: Operation) -> Iterator[int]:
-    takes_secret = operation.body is not None and "client_secret" in operation.body.model_fields
-    if operation.caller is not None or (takes_secret and not operation.is_oauth):
+    if operation.caller is not None or (_takes_secret(operation) and not operation.is_oauth):
         yield HTTPStatus.UNAUTHORIZED
     if Scheme.ELEMENT_TOKEN in operation.schemes:
         yield HTTPStatus.FORBIDDEN

@@ -322,8 +322,21 @@ QuerySlots = Annotated[
 ]
 
 
+def _one_of_the_times(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [
+        {"required": [name], "properties": {name: {"type": "array"}}} for name in Times.model_fields
+    ]
+
+
+def _at_most_one_of_the_times(schema: dict[str, Any]) -> None:
+    _one_of_the_times(schema)
+    schema["oneOf"].append({"properties": {name: {"type": "null"} for name in Times.model_fields}})
+
+
 class Times(Request):
     """Where to look: periods, under either of their names, or exact starts."""
+
+    model_config = ConfigDict(json_schema_extra=_at_most_one_of_the_times)
 
     times_required: ClassVar[bool] = True
 
@@ -387,6 +400,8 @@ ResponseFormat = Literal["periods", "slots", "overlapping_slots"]
 
 class AvailabilityRequest(Times):
     """`POST /v1/availability`."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_the_times)
 
     participants: Participants
     required_duration: RequiredDuration

@@ -47,12 +47,22 @@ def _sequence_id(raw: object) -> object:
     raise fault("errors.invalid", f"must be text of at most {_MAX_LENGTH} characters, or a whole number")
 
 
+SequenceId = Annotated[
+    str | int,
+    BeforeValidator(
+        _sequence_id,
+        json_schema_input_type=Annotated[str, Field(max_length=_MAX_LENGTH)]
+        | Annotated[int, Field(ge=-_MAX_NUMBER, le=_MAX_NUMBER)],
+    ),
+]
+
+
 class SequenceItemRequest(Times):
     """One meeting of a sequence; its buffer is kept free of events and of the items next to it."""
 
     times_required: ClassVar[bool] = False
 
-    sequence_id: Annotated[str | int, BeforeValidator(_sequence_id)]
+    sequence_id: SequenceId
     ordinal: Annotated[int, Field(ge=-_MAX_NUMBER, le=_MAX_NUMBER)] | None = None
     participants: Participants
     required_duration: RequiredDuration
