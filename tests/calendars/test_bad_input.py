@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from flask.testing import FlaskClient
+from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.calendars.conftest import Api, Calendar
+from tests.calendars.conftest import Api
 from widgetsvc.calendars.api.credentials import Scheme
 from widgetsvc.calendars.api.endpoint import Operation, operation_of
 
@@ -215,14 +215,17 @@ def named(place: Place) -> str:
 class Sender:
     """Sends bodies to endpoints by the names of their views, with credentials that will do."""
 
-    def __init__(self, http: FlaskClient, api: Api, calendar: Calendar) -> None:
-        self.http, self.calendar, self.api = http, calendar, api
-        self.rules = {
-            rule.endpoint.rpartition(".")[2]: rule for rule in http.application.url_map.iter_rules()
-        }
+    def __init__(self, api: Api) -> None:
+        self.http, self.api = api.http, api
+        self.calendar = api.calendar()
+        self.rules = {rule.endpoint.rpartition(".")[2]: rule for rule in self.app.url_map.iter_rules()}
+
+    @property
+    def app(self) -> Flask:
+        return self.http.application
 
     def operation(self, name: str) -> Operation:
-        operation = operation_of(self.http.application, self.rules[name].endpoint)
+        operation = operation_of(self.app, self.rules[name].endpoint)
         assert operation is not None
         return operation
 
@@ -251,14 +254,13 @@ class Sender:
         return errors
 
 
-@pytest.fixture
-def sender(http: FlaskClient, api: Api, calendar: Calendar) -> Sender:
-    return Sender(http, api, calendar)
+@pytest.fixture(scope="module")
+def sender(shared: Api) -> Sender:
+    return Sender(shared)
 
 
-def test_every_endpoint_with_a_body_has_a_good_one_to_spoil(http: FlaskClient) -> None:
-    app = http.application
-    operations = filter(None, (operation_of(app, rule.endpoint) for rule in app.url_map.iter_rules()))
+def test_every_endpoint_with_a_body_has_a_good_one_to_spoil(sender: Sender) -> None:
+    operations = filter(None, map(sender.operation, sender.rules))
 
     assert {found.handler.__name__ for found in operations if found.body} == WELL_FORMED.keys()
 

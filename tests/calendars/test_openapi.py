@@ -12,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 from schemathesis.specs.openapi import definitions
+from sqlalchemy import create_engine
 
-from tests.calendars.conftest import PUBLIC_URL
+from tests.calendars.conftest import PUBLIC_URL, undisturbed
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.api.endpoint import Operation, operation_of
 from widgetsvc.calendars.backend import Backend
@@ -35,12 +36,23 @@ EVENT = {
 }
 
 
-@pytest.fixture
-def app(http: FlaskClient) -> Flask:
-    return http.application
+@pytest.fixture(scope="module")
+def backend() -> Backend:
+    """A backend without tables, of which the document needs none."""
+    return undisturbed(create_engine("sqlite://"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def app(backend: Backend) -> Flask:
+    return create_backend_app(backend)
+
+
+@pytest.fixture(scope="module")
+def http(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="module")
 def document(http: FlaskClient) -> dict[str, Any]:
     response = http.get("/v1/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")

@@ -248,10 +248,12 @@ def _parameters(
     model = definitions[refs[query]["$ref"].removeprefix(_SCHEMAS)]
     for name, schema in model["properties"].items():
         required = name in model.get("required", [])
-        parameter = {"name": f"{name}[]" if name in query.several else name, "in": "query"}
-        yield parameter | {
+        is_list = name in query.several
+        yield {
+            "name": f"{name}[]" if is_list else name,
+            "in": "query",
             "required": required,
-            "allowEmptyValue": not required,
+            "allowEmptyValue": not required and not is_list,
             "schema": _without_null(schema),
         }
 
