@@ -105,6 +105,10 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
         "callback_urls": {"completed_url": "https://jobs.example.com/hook"},
     },
     "disable_link": {"display_message": "The position is filled"},
+    "create_channel": {
+        "callback_url": "https://hooks.example.com/",
+        "filters": {"calendar_ids": ["calendar"], "only_managed": True},
+    },
 }
 
 DEEP = 100_000
@@ -205,7 +209,7 @@ TEXTS = [
     if isinstance(place.value, str) and place not in TIMES and place.steps[-1] != "sequence_id"
 ]
 # An ordinal may be less than nothing.
-NUMBERS = [place for place in PLACES if isinstance(place.value, int) and place.steps[-1] != "ordinal"]
+NUMBERS = [place for place in PLACES if type(place.value) is int and place.steps[-1] != "ordinal"]
 
 
 def named(place: Place) -> str:
