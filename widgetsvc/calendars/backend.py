@@ -25,9 +25,12 @@ _EXTENSION = "widgetsvc.calendars"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The backend's parts. `public_url` is the origin that the outside world reaches it at."""
+    """The backend's parts. `public_url` is the origin that the outside world reaches it at.
 
-    engine: Engine
+    Transactions that write are those of `writer`.
+    """
+
+    writer: Engine
     accounts: AccountStore
     events: EventStore
     availability_rules: AvailabilityRuleStore
@@ -59,7 +62,7 @@ class Backend:
         outbox = Outbox(engine, clock)
         channels = ChannelStore(engine, outbox, clock)
         return cls(
-            engine=engine,
+            writer=engine.execution_options(writes=True),
             accounts=AccountStore(engine, secret_key, clock),
             events=EventStore(engine, clock, channels.changed),
             availability_rules=AvailabilityRuleStore(engine, clock),
@@ -104,7 +107,7 @@ def one_transaction() -> Iterator[Connection]:
     Leaving the context commits it, and an exception undoes it as a whole.
     """
     backend = current_backend()
-    with backend.engine.execution_options(writes=True).begin() as connection:
+    with backend.writer.begin() as connection:
         setattr(g, _EXTENSION, backend.within(connection))
         try:
             yield connection
