@@ -170,6 +170,7 @@ def test_managed_times_carry_their_tags(calendar: Calendar, backend: Backend) ->
         (*at, frozenset()),
         (*at, frozenset({"Interview", "Lunch"})),
     ]
+    assert backend.events.managed_times(calendar.calendar_id, DAY, {"tagged"}) == [(*at, frozenset())]
 
 
 def test_busy_times_come_from_the_index_alone(calendar: Calendar, backend: Backend, engine: Engine) -> None:

@@ -281,13 +281,20 @@ class EventStore:
                 for calendar_id in calendar_ids
             }
 
-    def managed_times(self, calendar_id: str, between: Timespan) -> list[ManagedTime]:
-        """The managed events of a calendar that touch `between`, whether they take up time or not."""
-        bounds = {"calendar": calendar_id, "first": between.start, "last": between.end}
+    def managed_times(
+        self, calendar_id: str, between: Timespan, excluded: Collection[str] = ()
+    ) -> list[ManagedTime]:
+        """The managed events of a calendar that touch `between`, whether they take up time or not.
+
+        `excluded` are the ids or uids of events to leave out.
+        """
+        bounds = {"first": between.start, "last": between.end, "excluded": sorted(excluded)}
         with self._reader.connect() as connection:
             return [
                 ManagedTime(start, end, frozenset(tag["value"] for tag in details.get("tags", ())))
-                for start, end, details in connection.execute(_MANAGED_TIMES, bounds)
+                for start, end, details in connection.execute(
+                    _managed_times(bool(excluded)), bounds | {"calendar": calendar_id}
+                )
             ]
 
 
@@ -387,7 +394,18 @@ def _touching(*columns: ColumnElement[Any], where: Iterable[ColumnElement[bool]]
     )
 
 
-_MANAGED_TIMES = _touching(events.c.start_at, events.c.end_at, events.c.details, where=[_MANAGED])
+def _not_excluded() -> list[ColumnElement[bool]]:
+    excluded: BindParameter[str] = bindparam("excluded", expanding=True)
+    return [
+        events.c.event_uid.not_in(excluded),
+        or_(events.c.event_id.is_(None), events.c.event_id.not_in(excluded)),
+    ]
+
+
+@cache
+def _managed_times(excluding: bool) -> CompoundSelect[Any]:
+    where = [_MANAGED, *(_not_excluded() if excluding else ())]
+    return _touching(events.c.start_at, events.c.end_at, events.c.details, where=where)
 
 
 @cache
@@ -398,11 +416,7 @@ def _busy(only_managed: bool, ignore_tentative: bool, excluding: bool) -> Compou
     if ignore_tentative:
         where.append(events.c.tentative.is_(False))
     if excluding:
-        excluded: BindParameter[str] = bindparam("excluded", expanding=True)
-        where += [
-            events.c.event_uid.not_in(excluded),
-            or_(events.c.event_id.is_(None), events.c.event_id.not_in(excluded)),
-        ]
+        where += _not_excluded()
     return _touching(events.c.start_at, events.c.end_at, where=where)
 
 
