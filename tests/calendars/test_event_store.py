@@ -12,13 +12,12 @@ from tests.clocks import FakeClock
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.records import ImportCount, ImportedEvent
-from widgetsvc.calendars.store.events import LONGEST_IN_CLASS, BusyFilter, length_class
 from widgetsvc.calendars.store.schema import former_times
+from widgetsvc.calendars.store.selection import LONGEST_IN_CLASS, WHATEVER_IS_OPAQUE, BusyFilter, length_class
 from widgetsvc.calendars.times import parse_time
 
 HOUR = 3_600
 DAY = Timespan(parse_time("2026-11-24T00:00:00Z"), parse_time("2026-11-25T00:00:00Z"))
-WHATEVER_IS_OPAQUE = BusyFilter()
 TEN, ELEVEN = "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"
 
 

@@ -27,7 +27,8 @@ from widgetsvc.calendars.requests.availability import (
     LocatedMember,
     MemberRequest,
 )
-from widgetsvc.calendars.store.events import BusyFilter, EventStore, ManagedTime
+from widgetsvc.calendars.store.events import EventStore, ManagedTime
+from widgetsvc.calendars.store.selection import BusyFilter
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = 24 * 60

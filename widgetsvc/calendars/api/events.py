@@ -21,7 +21,7 @@ from widgetsvc.calendars.requests.events import (
     ParticipationRequest,
 )
 from widgetsvc.calendars.requests.reading import PageLink, ReadingQuery
-from widgetsvc.calendars.store.events import Cursor, Selection
+from widgetsvc.calendars.store.selection import Cursor, Selection
 from widgetsvc.permissions import Permission
 
 blueprint = Blueprint("events", __name__)

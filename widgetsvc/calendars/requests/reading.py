@@ -22,7 +22,7 @@ from werkzeug.datastructures import MultiDict
 from widgetsvc.calendars import times
 from widgetsvc.calendars.errors import InvalidParameters, NotFound
 from widgetsvc.calendars.requests.base import Date, Flag, Instant, Query, Time, TzId, fault, parse_query
-from widgetsvc.calendars.store.events import Cursor, Selection, Window
+from widgetsvc.calendars.store.selection import Cursor, Selection, Window
 
 _DAYS_BACK, _DAYS_AHEAD = -42, 201
 _MAX_LINK = 4_096
