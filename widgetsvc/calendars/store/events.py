@@ -5,7 +5,6 @@ from copy import copy
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     CursorResult,
     Engine,
@@ -19,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.keys import random_hex
@@ -160,23 +160,21 @@ class EventStore:
 
     def delete(self, calendar_id: str, *, event_id: str | None = None, event_uid: str | None = None) -> None:
         """Mark an event as deleted, by its uid where given; an unknown one is no error, as with Cronofy."""
-        named = events.c.event_uid == event_uid if event_uid is not None else events.c.event_id == event_id
-        self._delete(calendar_id, named)
+        if event_uid is not None:
+            self._delete(_DELETE_BY_UID, calendar_id, uid=event_uid)
+        else:
+            self._delete(_DELETE_BY_ID, calendar_id, id=event_id)
 
     def delete_managed(self, calendar_id: str) -> None:
         """Mark every managed event of a calendar as deleted."""
-        self._delete(calendar_id, events.c.event_id.is_not(None))
+        self._delete(_DELETE_MANAGED, calendar_id)
 
-    def _delete(self, calendar_id: str, condition: ColumnElement[bool]) -> None:
+    def _delete(self, statement: ReturningUpdate[Any], calendar_id: str, **named: str | None) -> None:
         with self._writer.begin() as connection:
             now = int(self._clock())
-            statement = (
-                update(events)
-                .where(events.c.calendar_id == calendar_id, condition, events.c.deleted.is_(False))
-                .values(deleted=True, updated_at=now)
-                .returning(events.c.event_id)
+            deleted = (
+                connection.execute(statement, {"calendar": calendar_id, "now": now, **named}).scalars().all()
             )
-            deleted = connection.execute(statement).scalars().all()
             if deleted:
                 managed = any(event_id is not None for event_id in deleted)
                 self._changes(connection, calendar_id, managed, now)
@@ -261,6 +259,15 @@ _INSERT_UNLESS_THERE: dict[str, Insert] = {
     "postgresql": postgresql.insert(events).on_conflict_do_nothing(index_elements=_KEY),
 }
 _UPDATE = update(events).where(events.c.event_uid == bindparam("uid"))
+_DELETE = (
+    update(events)
+    .where(IN_CALENDAR, events.c.deleted.is_(False))
+    .values(deleted=True, updated_at=bindparam("now"))
+    .returning(events.c.event_id)
+)
+_DELETE_BY_ID = _DELETE.where(events.c.event_id == bindparam("id"))
+_DELETE_BY_UID = _DELETE.where(events.c.event_uid == bindparam("uid"))
+_DELETE_MANAGED = _DELETE.where(events.c.event_id.is_not(None))
 
 _same_time = exists().where(
     former_times.c.event_uid == events.c.event_uid,
