@@ -36,6 +36,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev node_modules/.all
 	@$(BIN)/python -m bench.token_endpoint
+	@$(BIN)/python -m bench.availability
+	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.upserts
 
 screenshots: $(VENV)/.dev node_modules/.all
 	@e2e/ensure-browser $(BIN)

@@ -297,3 +297,39 @@ def test_calendar_sync_lets_a_person_remove_a_profile(stage: Stage, application:
 
     assert told["userinfo"]["cronofy.data"]["profiles"] == []
     assert jane.get("/v1/profiles").json() == {"profiles": []}
+
+
+def test_the_date_time_picker_offers_meetings_in_sequence(stage: Stage, application: Application) -> None:
+    first, second = application.calendar("first round"), application.calendar("second round")
+    tomorrow = today() + timedelta(days=1)
+    first.write("Free from eleven", at(tomorrow, "09:00"), at(tomorrow, "11:00"))
+    second.write("Free till noon", at(tomorrow, "12:00"), at(tomorrow, "17:00"))
+    parts = [
+        {
+            "sequence_id": name,
+            "ordinal": ordinal,
+            "participants": [{"members": [{"sub": calendar.sub}], "required": "all"}],
+            "required_duration": {"minutes": 30},
+            "start_interval": {"minutes": 30},
+        }
+        for ordinal, (name, calendar) in enumerate([("one", first), ("two", second)], 1)
+    ]
+    period = {"start": at(tomorrow, "09:00"), "end": at(tomorrow, "17:00")}
+    element = stage.show(
+        "DateTimePicker",
+        "availability",
+        first,
+        second,
+        availability_query={"sequence": parts, "query_periods": [period]},
+    )
+
+    element.locator(".DTP__calendar-grid--button:not([disabled])").first.click()
+    element.locator(".DTP__time-slot").first.click()
+    element.get_by_role("button", name="Confirm").click()
+
+    slot = stage.wait_for("slot_selected")["notification"]["slot"]
+    times = [(part["sequence_id"], part["start"], part["end"]) for part in slot["sequence"]]
+    assert times == [
+        ("one", at(tomorrow, "11:00"), at(tomorrow, "11:30")),
+        ("two", at(tomorrow, "11:30"), at(tomorrow, "12:00")),
+    ]

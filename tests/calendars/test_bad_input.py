@@ -91,6 +91,24 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
         "subs": ["apc_1"],
         "origin": "https://jobs.example.com",
     },
+    "create_link": {
+        "oauth": {"redirect_uri": "https://jobs.example.com/back"},
+        "event": {"event_id": "interview-1", "summary": "Interview"},
+        "availability": {
+            "participants": [{"members": [{"sub": "apc_1"}], "required": 1}],
+            "required_duration": {"minutes": 60},
+            "query_periods": [{"start": START, "end": END}],
+        },
+        "target_calendars": [{"sub": "apc_1", "calendar_id": "cal_1"}],
+        "tzid": "Europe/London",
+        "minimum_notice": {"hours": 4},
+        "callback_urls": {"completed_url": "https://jobs.example.com/hook"},
+    },
+    "disable_link": {"display_message": "The position is filled"},
+    "create_channel": {
+        "callback_url": "https://hooks.example.com/",
+        "filters": {"calendar_ids": ["calendar"], "only_managed": True},
+    },
 }
 
 DEEP = 100_000
@@ -191,7 +209,7 @@ TEXTS = [
     if isinstance(place.value, str) and place not in TIMES and place.steps[-1] != "sequence_id"
 ]
 # An ordinal may be less than nothing.
-NUMBERS = [place for place in PLACES if isinstance(place.value, int) and place.steps[-1] != "ordinal"]
+NUMBERS = [place for place in PLACES if type(place.value) is int and place.steps[-1] != "ordinal"]
 
 
 def named(place: Place) -> str:
@@ -220,7 +238,7 @@ class Sender:
         path = re.sub(
             r"<\w+>", "x", self.rules[name].rule.replace("<calendar_id>", self.calendar.calendar_id)
         )
-        takes_key = Scheme.API_KEY in operation.schemes
+        takes_key = not operation.schemes or Scheme.API_KEY in operation.schemes
         headers = self.api.api_key if takes_key else self.calendar.headers
         return self.http.open(
             path, method=operation.method, data=body, headers=headers, content_type=content_type

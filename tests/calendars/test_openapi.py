@@ -172,11 +172,11 @@ def test_who_may_call_is_said(document: dict[str, Any]) -> None:
     ("operation", "statuses"),
     [
         ("openapi", {"200", "304"}),
-        ("upsert_application_calendar", {"200", "401", "413", "422"}),
-        ("upsert_event", {"202", "401", "404", "413", "422"}),
-        ("read_events", {"200", "401", "403", "422"}),
-        ("read_events_page", {"200", "401", "403", "404"}),
-        ("refresh_token", {"200", "400", "413"}),
+        ("upsert_application_calendar", {"200", "401", "413", "422", "429"}),
+        ("upsert_event", {"202", "401", "404", "413", "422", "429"}),
+        ("read_events", {"200", "401", "403", "422", "429"}),
+        ("read_events_page", {"200", "401", "403", "404", "429"}),
+        ("refresh_token", {"200", "400", "413", "429"}),
     ],
 )
 def test_answers_follow_from_what_is_declared(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 
 class Transparency(StrEnum):
@@ -189,3 +190,42 @@ class Event:
     deleted: bool
     created: int
     updated: int
+
+
+class SchedulingStatus(StrEnum):
+    """How far a real-time scheduling link has come."""
+
+    OPEN = "open"
+    """Nobody has picked a time."""
+    COMPLETED = "completed"
+    """A time was picked, and the event written."""
+    DISABLED = "disabled"
+    """The application closed it, with a message for whoever comes."""
+
+
+class Telling(StrEnum):
+    """What an application is told of a link no more than once."""
+
+    NO_TIMES_DISPLAYED = "no_times_displayed"
+    """A visitor came, and there was no time to show."""
+    NO_TIMES_SUITABLE = "no_times_suitable"
+    """A visitor says that none of the times suits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingLink:
+    """A real-time scheduling link.
+
+    `request` is the body that created it, as JSON. `slot` is the (start, end) that was picked, and
+    `completed_at` when; both are Unix seconds.
+    """
+
+    real_time_scheduling_id: str
+    application_id: int
+    token: str = field(repr=False)
+    status: SchedulingStatus
+    request: dict[str, Any]
+    display_message: str | None
+    slot: tuple[int, int] | None
+    completed_at: int | None
+    told: frozenset[Telling]

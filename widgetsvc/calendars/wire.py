@@ -18,6 +18,7 @@ from widgetsvc.calendars.records import (
     Event,
     EventTime,
     Grant,
+    SchedulingLink,
     Transparency,
 )
 from widgetsvc.calendars.times import format_localized, format_time
@@ -270,4 +271,42 @@ def sequences(found: Iterable[Iterable[tuple[Item, Opening]]]) -> Document:
             {"sequence": [{"sequence_id": item.id, **_opening(opening)} for item, opening in parts]}
             for parts in found
         ]
+    }
+
+
+_EVENT_OF_LINK = (
+    "event_id",
+    "summary",
+    "description",
+    "tzid",
+    "location",
+    "url",
+    "color",
+    "transparency",
+    "conferencing",
+)
+
+
+def scheduling_url(link: SchedulingLink, public_url: str) -> str:
+    """The address of a link's page; its last part is the link's token."""
+    return f"{public_url}/schedule/{link.token}"
+
+
+def event_of_link(link: SchedulingLink) -> Document:
+    """The event as the application described it, and, once a time is picked, when it is."""
+    given = link.request["event"]
+    document: Document = {name: given[name] for name in _EVENT_OF_LINK if given.get(name) is not None}
+    if link.slot is not None:
+        start, end = link.slot
+        document |= {"start": format_time(start), "end": format_time(end)}
+    return document | {"event_private": bool(given.get("event_private"))}
+
+
+def scheduling_link(link: SchedulingLink, public_url: str) -> Document:
+    """The `real_time_scheduling` of answers; C# dereferences `status` and `event` unasked."""
+    return {
+        "real_time_scheduling_id": link.real_time_scheduling_id,
+        "url": scheduling_url(link, public_url),
+        "event": event_of_link(link),
+        "status": link.status.value,
     }

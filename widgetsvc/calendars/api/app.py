@@ -8,6 +8,7 @@ from widgetsvc.calendars.api import (
     availability_rules,
     available_periods,
     batch,
+    channels,
     cors,
     element_tokens,
     error_handlers,
@@ -15,15 +16,22 @@ from widgetsvc.calendars.api import (
     identity,
     oauth,
     openapi,
+    rate_limits,
+    scheduling,
     sequenced_availability,
 )
 from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.pages import schedule
+from widgetsvc.calendars.pages.assets import PageAssets
 
 MAX_BODY = 1_048_576
 
 
-def create_backend_app(backend: Backend) -> Flask:
-    """Serve a backend at `/v1` and `/oauth`, at the root of an origin: two SDKs drop a path prefix."""
+def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Flask:
+    """Serve a backend at `/v1` and `/oauth`, at the root of an origin: two SDKs drop a path prefix.
+
+    With `pages` it also serves the pages behind real-time scheduling links, at `/schedule`.
+    """
     app = Flask("widgetsvc.calendars", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined] # key order is part of the contract
@@ -41,9 +49,15 @@ def create_backend_app(backend: Backend) -> Flask:
         available_periods,
         sequenced_availability,
         element_tokens,
+        channels,
+        scheduling,
         openapi,
     ):
         app.register_blueprint(module.blueprint)
+    if pages is not None:
+        pages.attach(app)
+        app.register_blueprint(schedule.blueprint)
     cors.install(app)
+    rate_limits.install(app)
     error_handlers.install(app)
     return app

@@ -16,6 +16,7 @@ from widgetsvc.calendars.errors import (
     NotFound,
     NotPermitted,
     OAuthRefused,
+    TooManyRequests,
 )
 
 _log = logging.getLogger(__name__)
@@ -29,8 +30,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotAuthenticated, _not_authenticated)
     app.register_error_handler(NotPermitted, _not_permitted)
     app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(TooManyRequests, _too_many_requests)
     app.register_error_handler(OAuthRefused, _oauth_refused)
-    app.register_error_handler(OperationalError, _storage_unavailable)
+    app.register_error_handler(OperationalError, storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_exception)
     app.after_request(_add_headers)
@@ -61,12 +63,17 @@ def _not_found(_error: NotFound) -> Response:
     return Response(status=HTTPStatus.NOT_FOUND)
 
 
+def _too_many_requests(error: TooManyRequests) -> Response:
+    return Response(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(error.retry_after)})
+
+
 def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
     document = jsonify(error=error.error, error_description=str(error))
     return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
 
 
-def _storage_unavailable(error: OperationalError) -> Response:
+def storage_unavailable(error: OperationalError) -> Response:
+    """Ask the caller to come again, and tell the operator."""
     # Locked, full or gone: nothing was written, and the same request may succeed later.
     _log.error("the database does not answer: %s", error.orig)
     return Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "5"})

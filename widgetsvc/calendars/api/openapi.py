@@ -126,6 +126,13 @@ _REFUSALS: Mapping[int, _Refusal] = {
             "content": _json({"$ref": f"{_SCHEMAS}Errors"}),
         },
     ),
+    429: _Refusal(
+        "TooManyRequests",
+        {
+            "description": "The application has used up its requests for now.",
+            "headers": {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+        },
+    ),
 }
 
 
@@ -281,6 +288,8 @@ def _sentence(words: str) -> str:
 def _refusals(rule: Rule, operation: Operation) -> Iterator[int]:
     if operation.caller is not None or (_takes_secret(operation) and not operation.is_oauth):
         yield HTTPStatus.UNAUTHORIZED
+    if operation.caller is not None or _takes_secret(operation):
+        yield HTTPStatus.TOO_MANY_REQUESTS
     if Scheme.ELEMENT_TOKEN in operation.schemes:
         yield HTTPStatus.FORBIDDEN
     if rule.arguments:

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    PlainSerializer,
     RootModel,
     ValidationError,
     model_validator,
@@ -249,8 +250,12 @@ class Date(RootModel[str]):
     root: str = Field(pattern=f"^{_DAY}$", examples=["2024-06-25"], json_schema_extra={"format": "date"})
 
 
-Instant = Annotated[int, BeforeValidator(_instant, json_schema_input_type=Time)]
-"""A Time, read as Unix seconds."""
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant, json_schema_input_type=Time),
+    PlainSerializer(times.format_time, str, when_used="json"),
+]
+"""A Time, read as Unix seconds; in JSON it is a Time again."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean of a query string; pycronofy writes `True`."""

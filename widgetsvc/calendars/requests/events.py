@@ -250,16 +250,14 @@ class EventReference(Request):
     ] = None
 
 
-class EventRequest(EventReference):
-    """`POST /v1/calendars/{calendar_id}/events`."""
+class EventDetails(Request):
+    """An event without its name and its time: what real-time scheduling is given of an event to come."""
 
     nullable: ClassVar[frozenset[str]] = _KEPT_WHEN_OMITTED
 
     summary: Annotated[Text, StringConstraints(max_length=1024)]
     description: Annotated[Text, StringConstraints(max_length=4096)] = ""
     tzid: TzId | None = None
-    start: StartOrEnd
-    end: StartOrEnd
     location: Location | None = None
     url: Uri | None = None
     reminders: Annotated[list[Reminder], Field(max_length=5)] | None = None
@@ -283,6 +281,48 @@ class EventRequest(EventReference):
     locale: Annotated[str, StringConstraints(max_length=35, pattern=_LOCALE)] | None = None
     tags: Annotated[list[TagOrText], Field(max_length=50)] | None = None
 
+    def draft_at(self, time: EventTime, tzid: str | None, event_id: str | None) -> EventDraft:
+        """The event to store, as it takes place at a time."""
+        return EventDraft(
+            event_id=event_id,
+            summary=self.summary,
+            description=self.description,
+            time=time,
+            tzid=tzid,
+            transparency=self._transparency(all_day=time.days is not None),
+            tentative=self.extended_transparency == "tentative",
+            details=self._details(),
+            kept=self._kept(),
+        )
+
+    def _transparency(self, *, all_day: bool) -> Transparency:
+        named = self.transparency or self.extended_transparency
+        if named is None:
+            return Transparency.TRANSPARENT if all_day else Transparency.OPAQUE
+        free = named in {"transparent", "working_elsewhere"}
+        return Transparency.TRANSPARENT if free else Transparency.OPAQUE
+
+    def _kept(self) -> frozenset[str]:
+        reminders = {"reminders"} if self.reminders_create_only else set()
+        return _IMPORTED_ONLY | (_KEPT_WHEN_OMITTED - self.model_fields_set) | reminders
+
+    def _details(self) -> dict[str, Any]:
+        details = self.model_dump(include=_DETAILS, exclude_none=True)
+        if self.conferencing is not None and self.conferencing.profile_id == "explicit":
+            given = {
+                "provider_name": self.conferencing.provider_description,
+                "join_url": self.conferencing.join_url,
+            }
+            details["conferencing"] = {name: value for name, value in given.items() if value is not None}
+        return details
+
+
+class EventRequest(EventDetails, EventReference):
+    """`POST /v1/calendars/{calendar_id}/events`."""
+
+    start: StartOrEnd
+    end: StartOrEnd
+
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         time = self._time()
@@ -304,40 +344,11 @@ class EventRequest(EventReference):
     def _zone_name(self) -> str | None:
         return self.start.tzid or self.tzid
 
-    def _transparency(self) -> Transparency:
-        named = self.transparency or self.extended_transparency
-        if named is None:
-            return Transparency.TRANSPARENT if isinstance(self.start.value, date) else Transparency.OPAQUE
-        free = named in {"transparent", "working_elsewhere"}
-        return Transparency.TRANSPARENT if free else Transparency.OPAQUE
-
     def draft(self) -> EventDraft:
         """The event to store; one that is named by its uid keeps the id that it has."""
-        return EventDraft(
-            event_id=None if self.event_uid else self.event_id,
-            summary=self.summary,
-            description=self.description,
-            time=self._time(),
-            tzid=self._zone_name(),
-            transparency=self._transparency(),
-            tentative=self.extended_transparency == "tentative",
-            details=self._details(),
-            kept=self._kept(),
+        return self.draft_at(
+            self._time(), self._zone_name(), event_id=None if self.event_uid else self.event_id
         )
-
-    def _kept(self) -> frozenset[str]:
-        reminders = {"reminders"} if self.reminders_create_only else set()
-        return _IMPORTED_ONLY | (_KEPT_WHEN_OMITTED - self.model_fields_set) | reminders
-
-    def _details(self) -> dict[str, Any]:
-        details = self.model_dump(include=_DETAILS, exclude_none=True)
-        if self.conferencing is not None and self.conferencing.profile_id == "explicit":
-            given = {
-                "provider_name": self.conferencing.provider_description,
-                "join_url": self.conferencing.join_url,
-            }
-            details["conferencing"] = {name: value for name, value in given.items() if value is not None}
-        return details
 
 
 class BulkDeleteRequest(Request):

@@ -151,8 +151,11 @@ scheduling_links = Table(
     Column("slot_end_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("completed_at", BigInteger),
+    Column("no_times_displayed_at", BigInteger),
+    Column("no_times_suitable_at", BigInteger),
 )
-"""Real-time scheduling; `request` is the body that created the link, without credentials."""
+"""Real-time scheduling; `request` is the body that created the link, without credentials. The last two say
+when the application was told, which it is once."""
 
 channels = Table(
     "channels",

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("slot_end_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("no_times_displayed_at", sa.BigInteger(), nullable=True),
+        sa.Column("no_times_suitable_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["application_id"],
             ["applications.application_id"],
