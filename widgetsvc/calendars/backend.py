@@ -10,6 +10,7 @@ from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
 from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.events import EventStore
+from widgetsvc.calendars.store.feeds import FeedStore
 from widgetsvc.calendars.store.outbox import Outbox
 from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
@@ -25,6 +26,7 @@ class Backend:
     events: EventStore
     availability_rules: AvailabilityRuleStore
     available_periods: AvailablePeriodStore
+    feeds: FeedStore
     element_tokens: ElementTokens
     outbox: Outbox
     scheduling_links: SchedulingLinkStore
@@ -41,6 +43,7 @@ class Backend:
             events=EventStore(engine, clock),
             availability_rules=AvailabilityRuleStore(engine, clock),
             available_periods=AvailablePeriodStore(engine),
+            feeds=FeedStore(engine, secret_key),
             element_tokens=ElementTokens(secret_key, clock),
             outbox=Outbox(clock),
             scheduling_links=SchedulingLinkStore(engine, secret_key, clock),

@@ -12,6 +12,7 @@ from widgetsvc.calendars.api import (
     element_tokens,
     error_handlers,
     events,
+    feeds,
     identity,
     oauth,
     openapi,
@@ -49,6 +50,7 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
         element_tokens,
         scheduling,
         openapi,
+        feeds,
     ):
         app.register_blueprint(module.blueprint)
     if pages is not None:
