@@ -43,13 +43,14 @@ def open_database(settings: Settings) -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What the operator's commands work on; `applications` is None when Cronofy's cloud keeps them."""
+    """What the operator's commands work on; what is the embedded backend's is None in cloud mode."""
 
     engine: Engine
     tenants: TenantDirectory
     calendars: CalendarDirectory
     cronofy: CronofyClient
     applications: AccountStore | None
+    backend: Backend | None
     backend_app: Flask | None
 
 
@@ -75,6 +76,7 @@ def build_operations(
         calendars=CalendarDirectory(engine, cronofy, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
+        backend=backend,
         backend_app=backend_app,
     )
 
