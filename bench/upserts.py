@@ -9,7 +9,7 @@ from bench.tables import in_turn, print_table
 from widgetsvc.calendars.records import EventDraft
 from widgetsvc.calendars.times import format_time
 
-ROUNDS = 1_000
+ROUNDS = 500
 BATCH = 50
 
 

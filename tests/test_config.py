@@ -25,6 +25,8 @@ EVERY_SETTING = {
     "WIDGETSVC_CRONOFY_DATA_CENTER": "uk",
     "WIDGETSVC_CRONOFY_API_URL": "https://cronofy.example.com",
     "WIDGETSVC_RATE_LIMIT": "off",
+    "WIDGETSVC_API_RATE_LIMITS": "5/second;50/minute",
+    "WIDGETSVC_ALLOW_PRIVATE_CALLBACKS": "on",
     "WIDGETSVC_TRUSTED_PROXIES": "2",
     "WIDGETSVC_LOG_FORMAT": "json",
 }
@@ -49,6 +51,8 @@ def test_without_any_setting_the_embedded_backend_serves_on_this_machine() -> No
     assert settings.data_dir.is_absolute()
     assert settings.effective_database_url == f"sqlite:///{settings.data_dir / 'widgetsvc.sqlite3'}"
     assert settings.cache_url == "memory://"
+    assert settings.api_rate_limits == "50/second;500/minute"
+    assert settings.allow_private_callbacks == "off"
     assert (settings.rate_limit, settings.log_format, settings.trusted_proxies) == ("on", "text", 0)
 
 
@@ -69,6 +73,8 @@ def test_every_setting_is_read() -> None:
         "cronofy_data_center": "uk",
         "cronofy_api_url": "https://cronofy.example.com",
         "rate_limit": "off",
+        "api_rate_limits": "5/second;50/minute",
+        "allow_private_callbacks": "on",
         "trusted_proxies": 2,
         "log_format": "json",
     }
@@ -121,6 +127,9 @@ BAD_VALUES = [
     ("WIDGETSVC_SECRET_KEY", "abcdefg" * 10),
     ("WIDGETSVC_CRONOFY_DATA_CENTER", "fr"),
     ("WIDGETSVC_RATE_LIMIT", "no"),
+    ("WIDGETSVC_API_RATE_LIMITS", "many"),
+    ("WIDGETSVC_API_RATE_LIMITS", "50"),
+    ("WIDGETSVC_ALLOW_PRIVATE_CALLBACKS", "true"),
     ("WIDGETSVC_TRUSTED_PROXIES", "-1"),
     ("WIDGETSVC_TRUSTED_PROXIES", "many"),
     ("WIDGETSVC_TRUSTED_PROXIES", "11"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from a2wsgi.wsgi import build_environ
@@ -17,6 +18,7 @@ from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
+    from contextlib import AbstractContextManager
     from wsgiref.types import WSGIApplication
 
     Message = MutableMapping[str, Any]
@@ -36,16 +38,29 @@ class BufferedWsgi:
     """An ASGI application (HTTP only) around a WSGI one."""
 
     def __init__(
-        self, app: WSGIApplication, *, max_body: int, body_seconds: float = 15, threads: int = 16
+        self,
+        app: WSGIApplication,
+        *,
+        max_body: int,
+        body_seconds: float = 15,
+        threads: int = 16,
+        background: AbstractContextManager[object] | None = None,
     ) -> None:
-        """Take bodies of up to `max_body` bytes that arrive within `body_seconds`."""
+        """Take bodies of up to `max_body` bytes that arrive within `body_seconds`.
+
+        `background` is entered when the server starts and left when it ends.
+        """
         self._app = app
+        self._background = background
         self._max_body = max_body
         self._body_seconds = body_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or accompany the server from its start to its end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         try:
             async with asyncio.timeout(self._body_seconds):
                 body = await self._receive_body(scope, receive)
@@ -58,6 +73,17 @@ class BufferedWsgi:
             loop = asyncio.get_running_loop()
             response = await loop.run_in_executor(self._threads, self._respond, environ)
         await _send(response, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Source: ASGI specification, Lifespan Protocol."""
+        with ExitStack() as stack:
+            await receive()
+            if self._background is not None:
+                stack.enter_context(self._background)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await asyncio.to_thread(stack.close)
+        await send({"type": "lifespan.shutdown.complete"})
 
     def _respond(self, environ: dict[str, Any]) -> Response:
         response = Response.from_app(self._app, environ, buffered=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from limits import parse_many
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,6 +47,14 @@ def _secret(text: str) -> str:
         raise ValueError(f"must have at least {_MIN_SECRET_BYTES} bytes; `openssl rand -hex 32` prints one")
     if len(set(text)) < 8:
         raise ValueError("is too regular to be a secret; `openssl rand -hex 32` prints one")
+    return text
+
+
+def _rate_limits(text: str) -> str:
+    try:
+        parse_many(text)
+    except ValueError:
+        raise ValueError("must be limits such as 50/second;500/minute") from None
     return text
 
 
@@ -89,6 +98,12 @@ class Settings(BaseModel):
 
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""
+
+    api_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
+    """How many requests each application may make to the embedded backend, in each process."""
+
+    allow_private_callbacks: Literal["on", "off"] = "off"
+    """`on` for development: callbacks may go to http addresses and into the own network."""
 
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front of the service set X-Forwarded-For and X-Forwarded-Proto."""

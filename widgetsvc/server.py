@@ -18,6 +18,7 @@ from widgetsvc.app import MAX_BODY, create_app
 from widgetsvc.asgi import BufferedWsgi
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.logs import configure_logging
+from widgetsvc.wiring import build_services
 
 if TYPE_CHECKING:
     from widgetsvc.config import Settings
@@ -54,7 +55,7 @@ def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> N
         "widgetsvc",
         address=address,
         port=port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
         websockets=False,
@@ -70,7 +71,9 @@ def _load(settings: Settings, master: int) -> BufferedWsgi:
     """Runs in each worker process."""
     configure_logging(settings.log_format)
     threading.Thread(target=_end_with, args=[master], name="master watch", daemon=True).start()
-    return BufferedWsgi(create_app(settings), max_body=MAX_BODY)
+    services = build_services(settings)
+    app = create_app(settings, services)
+    return BufferedWsgi(app, max_body=MAX_BODY, background=services.background)
 
 
 def _end_with(master: int) -> None:

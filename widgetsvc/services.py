@@ -1,6 +1,7 @@
 """What views get. Built in one place, `widgetsvc.wiring`, and passed to `create_app`."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from flask import Flask, current_app
@@ -30,6 +31,8 @@ class Services:
     """How often tokens were found, minted and renewed since the start."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
+    background: AbstractContextManager[object] | None = None
+    """What runs beside the views while the service is up: the embedded backend's deliveries."""
 
     def attach(self, app: Flask) -> None:
         """Make these the services of a Flask application's views."""

@@ -8,13 +8,16 @@ from functools import partial
 import httpx
 from cryptography.fernet import Fernet
 from flask import Flask
+from limits import parse_many
 from sqlalchemy import Engine, text
 
 from widgetsvc import __version__, database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.delivery import CourierService
 from widgetsvc.calendars.keys import derive_key
 from widgetsvc.calendars.pages.assets import PageAssets
+from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, system_clock
@@ -26,6 +29,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
 
@@ -52,6 +56,8 @@ class Operations:
     applications: AccountStore | None
     backend: Backend | None
     backend_app: Flask | None
+    deliveries: CourierService | None
+    """What sends the embedded backend's notifications; it does nothing until it is entered."""
 
 
 def build_operations(
@@ -63,10 +69,8 @@ def build_operations(
     """
     engine = open_database(settings)
     secret_key = secret_key_of(settings)
-    backend = None if settings.is_cloud else Backend.over(engine, secret_key, settings.public_url, clock)
     credentials = _credentials(settings, secret_key)
-    if backend is not None:
-        backend.accounts.ensure_application(credentials, _GATEWAY_APPLICATION)
+    backend = None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock)
     backend_app = create_backend_app(backend, pages) if backend else None
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))
@@ -78,7 +82,29 @@ def build_operations(
         applications=backend.accounts if backend else None,
         backend=backend,
         backend_app=backend_app,
+        deliveries=CourierService(backend.courier()) if backend else None,
     )
+
+
+def _backend(
+    settings: Settings, engine: Engine, secret_key: bytes, credentials: Credentials, clock: Clock
+) -> Backend:
+    limits = parse_many(settings.api_rate_limits) if settings.rate_limit == "on" else []
+    backend = Backend.over(
+        engine,
+        secret_key,
+        settings.public_url,
+        clock,
+        outbound=Outbound(allow_private=settings.allow_private_callbacks == "on"),
+        rate_limits=RateLimits(limits),
+    )
+    backend.accounts.ensure_application(credentials, _GATEWAY_APPLICATION)
+    gateway = backend.accounts.application_by_secret(credentials.client_secret, credentials.client_id)
+    if gateway is not None:
+        # All tenants share it, and their visitors: one of them could use up what the others need. The
+        # gateway limits its callers itself.
+        backend.rate_limits.exempt(gateway.application_id)
+    return backend
 
 
 def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
@@ -105,6 +131,7 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
+        background=parts.deliveries,
     )
 
 

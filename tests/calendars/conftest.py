@@ -1,5 +1,8 @@
 """A backend over a fresh database, and an application that talks to it over HTTP."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +11,14 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from tests.clocks import FakeClock
+from tests.conftest import NOON
+from widgetsvc import database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.records import Credentials
 
 PUBLIC_URL = "http://127.0.0.1:8080"
+SECRET = b"a secret of the tests, 32 bytes long"
 
 
 class Calendar:
@@ -77,9 +83,25 @@ class Api:
         return self.http.post("/v1/availability", headers=self.api_key, json=body)
 
 
+def undisturbed(engine: Engine) -> Backend:
+    """A backend for tests that share it, at whose time nothing happens."""
+    return Backend.over(engine, SECRET, PUBLIC_URL, FakeClock(NOON))
+
+
+@pytest.fixture(scope="module")
+def shared(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An application that all tests of a module share, with a database of its own."""
+    path = tmp_path_factory.mktemp("shared") / "test.sqlite3"
+    shutil.copyfile(migrated, path)
+    engine = database.connect(f"sqlite:///{path}")
+    backend = undisturbed(engine)
+    yield Api(backend, create_backend_app(backend).test_client())
+    engine.dispose()
+
+
 @pytest.fixture
 def backend(engine: Engine, clock: FakeClock) -> Backend:
-    return Backend.over(engine, b"a secret of the tests, 32 bytes long", PUBLIC_URL, clock)
+    return Backend.over(engine, SECRET, PUBLIC_URL, clock)
 
 
 @pytest.fixture

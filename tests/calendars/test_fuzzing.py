@@ -6,10 +6,7 @@
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -29,17 +26,12 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import create_engine
 
-from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
-from tests.clocks import FakeClock
-from tests.conftest import NOON
-from widgetsvc import database
+from tests.calendars.conftest import PUBLIC_URL, Api, Calendar, undisturbed
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.api.credentials import Scheme
 from widgetsvc.calendars.api.openapi import document
-from widgetsvc.calendars.backend import Backend
 from widgetsvc.permissions import Permission
 
-SECRET = b"a secret of the tests, 32 bytes long"
 PAGE = "https://jobs.example.com"
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
@@ -73,7 +65,7 @@ schemathesis.openapi.format(
 
 def operations() -> dict[str, dict[str, Any]]:
     """What the document says of every operation; no database is needed to tell."""
-    app = create_backend_app(Backend.over(create_engine("sqlite://"), SECRET, PUBLIC_URL))
+    app = create_backend_app(undisturbed(create_engine("sqlite://")))
     paths = document(app, PUBLIC_URL)["paths"]
     return {f"{method.upper()} {path}": said for path, item in paths.items() for method, said in item.items()}
 
@@ -109,14 +101,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    path = tmp_path_factory.mktemp("fuzzing") / "test.sqlite3"
-    shutil.copyfile(migrated, path)
-    engine = database.connect(f"sqlite:///{path}")
-    backend = Backend.over(engine, SECRET, PUBLIC_URL, FakeClock(NOON))
-    app = create_backend_app(backend)
-    api = Api(backend, app.test_client())
-    calendar = api.calendar()
+def service(shared: Api) -> Service:
+    api, calendar = shared, shared.calendar()
     wanted = {"permissions": list(Permission), "subs": [calendar.sub], "origin": PAGE}
     minted = api.http.post("/v1/element_tokens", headers=api.api_key, json=wanted).json["element_token"]
     credentials: dict[Scheme | None, dict[str, Any]] = {
@@ -125,10 +111,9 @@ def service(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         Scheme.API_KEY: {"headers": api.api_key},
         Scheme.ELEMENT_TOKEN: {"headers": {"Origin": PAGE}, "params": {"et": minted["token"]}},
     }
-    schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", app)
+    schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", api.http.application)
     schema.config.generation.update(with_security_parameters=False)
-    yield Service(schema, api, calendar, credentials)
-    engine.dispose()
+    return Service(schema, api, calendar, credentials)
 
 
 def schemes(operation: APIOperation[Any, Any, Any, Any]) -> set[Scheme]:

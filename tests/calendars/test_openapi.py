@@ -12,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 from schemathesis.specs.openapi import definitions
+from sqlalchemy import create_engine
 
-from tests.calendars.conftest import PUBLIC_URL
+from tests.calendars.conftest import PUBLIC_URL, undisturbed
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.api.endpoint import Operation, operation_of
 from widgetsvc.calendars.backend import Backend
@@ -35,12 +36,23 @@ EVENT = {
 }
 
 
-@pytest.fixture
-def app(http: FlaskClient) -> Flask:
-    return http.application
+@pytest.fixture(scope="module")
+def backend() -> Backend:
+    """A backend without tables, of which the document needs none."""
+    return undisturbed(create_engine("sqlite://"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def app(backend: Backend) -> Flask:
+    return create_backend_app(backend)
+
+
+@pytest.fixture(scope="module")
+def http(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="module")
 def document(http: FlaskClient) -> dict[str, Any]:
     response = http.get("/v1/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")
@@ -160,11 +172,11 @@ def test_who_may_call_is_said(document: dict[str, Any]) -> None:
     ("operation", "statuses"),
     [
         ("openapi", {"200", "304"}),
-        ("upsert_application_calendar", {"200", "401", "413", "422"}),
-        ("upsert_event", {"202", "401", "404", "413", "422"}),
-        ("read_events", {"200", "401", "403", "422"}),
-        ("read_events_page", {"200", "401", "403", "404"}),
-        ("refresh_token", {"200", "400", "413"}),
+        ("upsert_application_calendar", {"200", "401", "413", "422", "429"}),
+        ("upsert_event", {"202", "401", "404", "413", "422", "429"}),
+        ("read_events", {"200", "401", "403", "422", "429"}),
+        ("read_events_page", {"200", "401", "403", "404", "429"}),
+        ("refresh_token", {"200", "400", "413", "429"}),
     ],
 )
 def test_answers_follow_from_what_is_declared(

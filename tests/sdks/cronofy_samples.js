@@ -6,6 +6,7 @@
 
 const { randomUUID } = require("node:crypto");
 const { readFileSync } = require("node:fs");
+const { createServer } = require("node:http");
 const Cronofy = require("cronofy");
 
 const { base, client_id, client_secret, full_calendar } = JSON.parse(readFileSync(0, "utf8"));
@@ -23,6 +24,12 @@ const TWO_DAYS = ["2024-06-25", "2024-06-26"].map((day) => ({
   end: `${day}T18:00:00Z`,
 }));
 
+const WORK_HOURS = {
+  availability_rule_id: "work_hours",
+  tzid: "Europe/London",
+  weekly_periods: [{ day: "tuesday", start_time: "10:00", end_time: "12:00" }],
+};
+
 function newClient(config = { client_id, client_secret }) {
   const client = new Cronofy({ ...config });
   client.urls.api = base;
@@ -38,6 +45,25 @@ async function newCalendar() {
 
 async function write(calendar, changes = {}) {
   return calendar.client.createEvent({ ...MEETING, ...changes, calendar_id: calendar.calendar_id });
+}
+
+async function newReceiver() {
+  const waiting = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      response.end();
+      const hmac = request.headers["cronofy-hmac-sha256"];
+      waiting.shift()({ hmac, body: Buffer.concat(chunks).toString() });
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: server.address().port,
+    next: () => new Promise((resolve) => waiting.push(resolve)),
+    close: () => server.close(),
+  };
 }
 
 async function refusal(promise) {
@@ -180,6 +206,29 @@ const samples = {
     return { created, response: await client.userInfo() };
   },
 
+  async notification_channel() {
+    const { client, calendar_id } = await newCalendar();
+    const receiver = await newReceiver();
+    const callback_url = `http://127.0.0.1:${receiver.port}/`;
+    const verified = receiver.next();
+    const { channel } = await client.createNotificationChannel({ callback_url });
+    const notifications = [await verified];
+    const changed = receiver.next();
+    await client.createEvent({ ...MEETING, calendar_id });
+    notifications.push(await changed);
+    receiver.close();
+    const listed = await client.listNotificationChannels();
+    await client.deleteNotificationChannel({ channel_id: channel.channel_id });
+    return {
+      channel,
+      callback_url,
+      listed,
+      left: await client.listNotificationChannels(),
+      bodies: notifications.map(({ body }) => JSON.parse(body)),
+      valid: notifications.map(({ hmac, body }) => client.hmacValid({ hmac, body, client_secret })),
+    };
+  },
+
   async faults() {
     const { client, calendar_id } = await newCalendar();
     return refusal(client.createEvent({ calendar_id, start: MEETING.start, end: MEETING.start }));
@@ -255,6 +304,102 @@ const samples = {
     const { application_calendar_id } = created;
     await client.revokeAuthorization({ sub });
     return { sub, again: await newClient().applicationCalendar({ application_calendar_id }) };
+  },
+
+  async availability_rules() {
+    const { client } = await newCalendar();
+    const written = await client.upsertAvailabilityRule({ ...WORK_HOURS, calendar_ids: null });
+    const read = await client.readAvailabilityRule({ availability_rule_id: "work_hours" });
+    const listed = await client.listAvailabilityRules();
+    const deleted = await client.deleteAvailabilityRule({ availability_rule_id: "work_hours" });
+    const absent = await refusal(client.readAvailabilityRule({ availability_rule_id: "work_hours" }));
+    return { rule: WORK_HOURS, written, read, listed, deleted, absent };
+  },
+
+  async available_periods() {
+    const { client } = await newCalendar();
+    const period = { available_period_id: "morning", ...TWO_DAYS[0] };
+    const written = await client.upsertAvailablePeriod({ ...period, tzid: "Europe/Paris" });
+    const listed = await client.listAvailablePeriods({ from: "2024-06-25", to: "2024-06-26", tzid: "Etc/UTC" });
+    const localized = await client.listAvailablePeriods({ localized_times: true });
+    const outside = await client.listAvailablePeriods({ from: "2024-06-26" });
+    const deleted = await client.deleteAvailablePeriods({ available_period_id: "morning" });
+    const left = await client.listAvailablePeriods();
+    const all = await client.deleteAvailablePeriods({ delete_all: true });
+    return { period, written, listed, localized, outside, deleted, left, all };
+  },
+
+  async managed_availability() {
+    const { client, sub } = await newCalendar();
+    await client.upsertAvailabilityRule({ ...WORK_HOURS });
+    await client.upsertAvailablePeriod({
+      available_period_id: "evening",
+      start: "2024-06-25T15:00:00Z",
+      end: "2024-06-25T16:00:00Z",
+    });
+    const query = {
+      participants: [{ members: [{ sub, managed_availability: true }], required: "all" }],
+      required_duration: { minutes: 60 },
+      query_periods: TWO_DAYS,
+    };
+    return {
+      by_access_token: await client.availability({ ...query }),
+      by_api_key: await newClient({ access_token: client_secret }).availability({ ...query }),
+    };
+  },
+
+  async sequenced_availability() {
+    const [one, other] = await Promise.all([newCalendar(), newCalendar()]);
+    const step = ({ sub }, ordinal) => ({
+      sequence_id: `step-${ordinal}`,
+      ordinal,
+      participants: [{ members: [{ sub }], required: "all" }],
+      required_duration: { minutes: 60 },
+    });
+    const response = await one.client.sequencedAvailability({
+      sequence: [step(one, 1), step(other, 2)],
+      query_periods: [{ start: "2024-06-25T09:00:00Z", end: "2024-06-25T11:00:00Z" }],
+    });
+    return { response, subs: [one.sub, other.sub] };
+  },
+
+  async events_by_uid() {
+    const calendar = await newCalendar();
+    const { client, calendar_id } = calendar;
+    await write(calendar);
+    const query = { tzid: "Etc/UTC", include_managed: true };
+    const [{ event_uid }] = (await client.readEvents(query)).events;
+    const { start, end } = MEETING;
+    await client.updateExternalEvent({ calendar_id, event_uid, summary: "Renamed", start, end });
+    const edited = await client.readEvents(query);
+    await client.deleteExternalEvent({ calendar_id, event_uid });
+    return { edited, left: await client.readEvents(query) };
+  },
+
+  async bulk_delete() {
+    const calendar = await newCalendar();
+    const { client, calendar_id } = calendar;
+    const left = [];
+    for (const which of [{ delete_all: true }, { calendar_ids: [calendar_id] }]) {
+      await write(calendar);
+      await client.bulkDeleteEvents(which);
+      left.push((await client.readEvents({ tzid: "Etc/UTC", include_managed: true })).events.length);
+    }
+    return { left, refused: await refusal(client.bulkDeleteEvents({})) };
+  },
+
+  async batch() {
+    const { client, calendar_id } = await newCalendar();
+    const relative_url = `/v1/calendars/${calendar_id}/events`;
+    const entry = (method, data) => ({ method, relative_url, data });
+    const response = await client.batch({
+      batch: [
+        entry("POST", MEETING),
+        entry("POST", { ...MEETING, event_id: "faulty", end: MEETING.start }),
+        entry("DELETE", { event_id: MEETING.event_id }),
+      ],
+    });
+    return { response, left: await client.readEvents({ tzid: "Etc/UTC", include_managed: true }) };
   },
 };
 

@@ -267,3 +267,95 @@ def test_a_revoked_calendar_comes_back_as_another(returned: dict[str, Any]) -> N
 
     assert sample["again"]["sub"].startswith("apc_")
     assert sample["again"]["sub"] != sample["sub"]
+
+
+def test_a_rule_is_written_read_and_deleted(returned: dict[str, Any]) -> None:
+    sample = returned["availability_rules"]
+
+    assert sample["written"] == sample["read"] == {"availability_rule": sample["rule"]}
+    assert sample["listed"] == {"availability_rules": [sample["rule"]]}
+    assert sample["deleted"] == ""
+    assert (sample["absent"]["statusCode"], sample["absent"]["error"]["entity"]) == (404, "")
+
+
+def test_available_periods_are_written_read_and_deleted(returned: dict[str, Any]) -> None:
+    sample = returned["available_periods"]
+    page = {"pages": {"current": 1, "total": 1}}
+
+    assert [sample["written"], sample["deleted"], sample["all"]] == ["", "", ""]
+    assert sample["listed"] == page | {"available_periods": [sample["period"]]}
+    (localized,) = sample["localized"]["available_periods"]
+    assert localized["start"] == {"time": "2024-06-25T11:00:00+02:00", "tzid": "Europe/Paris"}
+    assert sample["outside"] == sample["left"] == page | {"available_periods": []}
+
+
+@pytest.mark.parametrize("credential", ["by_access_token", "by_api_key"])
+def test_managed_availability_is_found_with_either_credential(
+    returned: dict[str, Any], credential: str
+) -> None:
+    found = returned["managed_availability"][credential]["available_periods"]
+
+    assert [(period["start"][11:16], period["end"][11:16]) for period in found] == [
+        ("09:00", "11:00"),
+        ("15:00", "16:00"),
+    ]
+
+
+def test_a_sequence_has_a_time_for_every_step(returned: dict[str, Any]) -> None:
+    sample = returned["sequenced_availability"]
+    one, other = ([{"sub": sub}] for sub in sample["subs"])
+
+    assert sample["response"] == {
+        "sequences": [
+            {
+                "sequence": [
+                    {
+                        "sequence_id": "step-1",
+                        "start": "2024-06-25T09:00:00Z",
+                        "end": "2024-06-25T10:00:00Z",
+                        "participants": one,
+                    },
+                    {
+                        "sequence_id": "step-2",
+                        "start": "2024-06-25T10:00:00Z",
+                        "end": "2024-06-25T11:00:00Z",
+                        "participants": other,
+                    },
+                ]
+            }
+        ]
+    }
+
+
+def test_a_channel_is_verified_told_of_changes_and_closed(returned: dict[str, Any]) -> None:
+    sample = returned["notification_channel"]
+    channel = sample["channel"]
+
+    assert (channel["callback_url"], channel["filters"]) == (sample["callback_url"], {})
+    assert sample["listed"] == {"channels": [channel]}
+    assert sample["left"] == {"channels": []}
+    assert [body["notification"]["type"] for body in sample["bodies"]] == ["verification", "change"]
+    assert [body["channel"] for body in sample["bodies"]] == [channel] * 2
+    assert sample["valid"] == [True, True]
+
+
+def test_an_event_is_edited_and_deleted_by_its_uid(returned: dict[str, Any]) -> None:
+    sample = returned["events_by_uid"]
+
+    assert [event["summary"] for event in sample["edited"]["events"]] == ["Renamed"]
+    assert sample["left"]["events"] == []
+
+
+def test_all_events_are_deleted_at_once(returned: dict[str, Any]) -> None:
+    sample = returned["bulk_delete"]
+
+    assert sample["left"] == [0, 0]
+    assert list(sample["refused"]["error"]["entity"]["errors"]) == ["delete_all"]
+
+
+def test_a_batch_tells_what_became_of_every_entry(returned: dict[str, Any]) -> None:
+    sample = returned["batch"]
+
+    assert [entry["status"] for entry in sample["response"]["batch"]] == [202, 422, 202]
+    assert list(sample["response"]["batch"][1]["data"]["errors"]) == ["end"]
+    assert sample["left"]["events"] == []

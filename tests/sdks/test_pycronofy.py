@@ -1,5 +1,6 @@
 """The official Python SDK against the service, with nothing changed but its base URL."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -10,9 +11,11 @@ from zoneinfo import ZoneInfo
 import pycronofy
 import pytest
 import requests
-from pycronofy.exceptions import PyCronofyRequestError
+from pycronofy.batch import BatchBuilder
+from pycronofy.exceptions import PyCronofyPartialSuccessError, PyCronofyRequestError
 
 from tests.processes import RunningService
+from tests.receivers import Receiver
 from tests.sdks.conftest import Application, FullCalendar
 
 MEETING = {
@@ -507,6 +510,66 @@ def test_the_sample_query_mixes_an_application_calendar_and_a_user(
     assert client.userinfo()["cronofy.type"] == "account"
 
 
+def test_an_event_is_edited_and_deleted_by_its_uid(calendar: Calendar) -> None:
+    calendar.write()
+    (event,) = calendar.events()
+    edited = {name: MEETING[name] for name in ("start", "end")} | {"summary": "Renamed"}
+
+    calendar.client.upsert_event(calendar.calendar_id, edited | {"event_uid": event["event_uid"]})
+    assert [found["summary"] for found in calendar.events()] == ["Renamed"]
+    calendar.client.delete_external_event(calendar.calendar_id, event["event_uid"])
+    assert calendar.events() == []
+
+
+@pytest.mark.parametrize("of_which_calendars", ["all", "mine"])
+def test_all_events_are_deleted_at_once(calendar: Calendar, of_which_calendars: str) -> None:
+    calendar.write()
+    calendar.write(event_id="other")
+
+    calendar.client.delete_all_events([calendar.calendar_id] if of_which_calendars == "mine" else ())
+
+    assert calendar.events() == []
+    assert len(calendar.events(include_deleted=True)) == 2
+
+
+def test_a_batch_of_writes_is_carried_out_in_order(calendar: Calendar) -> None:
+    builder = BatchBuilder()
+    for event_id in ("one", "two"):
+        builder.upsert_event(calendar.calendar_id, MEETING | {"event_id": event_id})
+    builder.delete_event(calendar.calendar_id, "one")
+
+    result = calendar.client.batch(builder)
+
+    assert not result.has_errors()
+    assert [entry.status() for entry in result.entries] == [202] * 3
+    assert [event["event_id"] for event in calendar.events()] == ["two"]
+
+
+def test_a_batch_tells_which_of_its_entries_failed(calendar: Calendar) -> None:
+    builder = BatchBuilder()
+    builder.upsert_event(calendar.calendar_id, MEETING | {"summary": "x" * 2000})
+    builder.upsert_event(calendar.calendar_id, dict(MEETING))
+
+    with pytest.raises(PyCronofyPartialSuccessError) as caught:
+        calendar.client.batch(builder)
+
+    (failed,) = caught.value.batch_response.errors()
+    assert failed.response["data"]["errors"]["summary"][0]["key"] == "errors.too_long"
+    assert len(calendar.events()) == 1
+
+
+def test_there_is_no_invitation_to_reply_to(calendar: Calendar) -> None:
+    calendar.write()
+    (event,) = calendar.events()
+
+    response = refusal(
+        calendar.client.change_participation_status, calendar.calendar_id, event["event_uid"], "accepted"
+    )
+
+    assert response.status_code == 422
+    assert list(response.json()["errors"]) == ["status"]
+
+
 # Real-time scheduling.
 
 
@@ -562,3 +625,99 @@ def test_a_booked_link_tells_when(calendar: Calendar, new_client: NewClient) -> 
     assert status["status"] == "completed"
     assert (status["event"]["start"], status["event"]["end"]) == (f"{day}T11:00:00Z", f"{day}T12:00:00Z")
     assert [event["event_id"] for event in calendar.events(include_managed=True)] == ["interview-1"]
+
+
+WORK_HOURS = {
+    "availability_rule_id": "work_hours",
+    "tzid": "Europe/London",
+    "weekly_periods": [{"day": "tuesday", "start_time": "10:00", "end_time": "12:00"}],
+}
+
+
+def test_a_rule_is_written_read_and_deleted(calendar: Calendar) -> None:
+    client = calendar.client
+
+    assert client.upsert_availability_rule(dict(WORK_HOURS)) == WORK_HOURS
+    assert client.get_availability_rule("work_hours") == WORK_HOURS
+    assert client.list_availability_rules() == [WORK_HOURS]
+    client.delete_availability_rule("work_hours")
+    assert refusal(client.get_availability_rule, "work_hours").status_code == 404
+
+
+@pytest.mark.parametrize("by", ["access token", "API key"])
+def test_managed_availability_is_found_with_either_credential(
+    calendar: Calendar, new_client: NewClient, application: Application, by: str
+) -> None:
+    calendar.client.upsert_availability_rule(dict(WORK_HOURS))
+    client = new_client(access_token=application.client_secret) if by == "API key" else calendar.client
+    member = {"sub": calendar.sub, "managed_availability": True}
+
+    found = client.availability(
+        participants=[{"members": [member], "required": "all"}],
+        required_duration={"minutes": 60},
+        available_periods=periods("2024-06-25"),
+    )
+
+    # 10:00 on a summer's day in London.
+    assert [(period["start"], period["end"]) for period in found] == [
+        ("2024-06-25T09:00:00Z", "2024-06-25T11:00:00Z")
+    ]
+
+
+def test_a_sequence_has_a_time_for_every_step(calendar: Calendar, new_client: NewClient) -> None:
+    other = Calendar(new_client())
+
+    def step(sequence_id: int, ordinal: int, sub: str) -> dict[str, Any]:
+        return {
+            "sequence_id": sequence_id,
+            "ordinal": ordinal,
+            "participants": [{"members": [sub], "required": "all"}],
+            "required_duration": 60,
+            "start_interval": 60,
+            "buffer": {"before": {"minimum": {"minutes": 30}}},
+            "event": {"summary": "An interview"},
+        }
+
+    found = calendar.client.sequenced_availability(
+        sequence=[step(1, 1, calendar.sub), step(2, 2, other.sub)], available_periods=periods("2024-06-25")
+    )
+
+    assert [(part["sequence_id"], part["start"]) for part in found[0]["sequence"]] == [
+        (1, "2024-06-25T09:00:00Z"),
+        (2, "2024-06-25T11:00:00Z"),
+    ]
+    assert found[0]["sequence"][1]["participants"] == [{"sub": other.sub}]
+
+
+# Push notifications.
+
+
+def test_a_channel_is_verified_told_of_changes_and_closed(calendar: Calendar) -> None:
+    client = calendar.client
+    with Receiver() as receiver:
+        channel = client.create_notification_channel(
+            receiver.url, calendar_ids=[calendar.calendar_id], only_managed=True
+        )
+        verification = receiver.next()
+        calendar.write()
+        change = receiver.next()
+
+    assert client.list_notification_channels() == [channel]
+    for request, kind in ((verification, "verification"), (change, "change")):
+        body = request.body.decode()
+        assert json.loads(body)["notification"]["type"] == kind
+        assert json.loads(body)["channel"] == channel
+        assert client.hmac_valid(request.headers["Cronofy-HMAC-SHA256"], body)
+        assert not client.hmac_valid(request.headers["Cronofy-HMAC-SHA256"], f"{body} ")
+    since = json.loads(change.body)["notification"]["changes_since"]
+    assert [event["event_id"] for event in calendar.events(last_modified=since)] == [MEETING["event_id"]]
+
+    client.close_notification_channel(channel["channel_id"])
+    assert client.list_notification_channels() == []
+
+
+def test_a_channel_to_an_impossible_address_is_422(calendar: Calendar) -> None:
+    response = refusal(calendar.client.create_notification_channel, "ftp://hooks.example.com/")
+
+    assert response.status_code == 422
+    assert response.json()["errors"].keys() == {"callback_url"}

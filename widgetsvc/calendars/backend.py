@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
+from widgetsvc.calendars.delivery import Courier
 from widgetsvc.calendars.element_tokens import ElementTokens
+from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
 from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
+from widgetsvc.calendars.store.channels import ChannelStore
 from widgetsvc.calendars.store.events import EventStore
 from widgetsvc.calendars.store.feeds import FeedStore
 from widgetsvc.calendars.store.outbox import Outbox
 from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
+from widgetsvc.outbound import Outbound
 
 _EXTENSION = "widgetsvc.calendars"
 
@@ -28,28 +32,50 @@ class Backend:
     available_periods: AvailablePeriodStore
     feeds: FeedStore
     element_tokens: ElementTokens
+    channels: ChannelStore
     outbox: Outbox
+    outbound: Outbound
+    rate_limits: RateLimits
     scheduling_links: SchedulingLinkStore
     public_url: str
     clock: Clock
 
     @classmethod
     def over(
-        cls, engine: Engine, secret_key: bytes, public_url: str, clock: Clock = system_clock
+        cls,
+        engine: Engine,
+        secret_key: bytes,
+        public_url: str,
+        clock: Clock = system_clock,
+        *,
+        outbound: Outbound | None = None,
+        rate_limits: RateLimits | None = None,
     ) -> "Backend":
-        """Assemble the backend over a database whose schema is up to date."""
+        """Assemble the backend over a database whose schema is up to date.
+
+        By default callbacks go to the public internet only, and requests are not limited.
+        """
+        outbox = Outbox(engine, clock)
+        channels = ChannelStore(engine, outbox, clock)
         return cls(
             accounts=AccountStore(engine, secret_key, clock),
-            events=EventStore(engine, clock),
+            events=EventStore(engine, clock, channels.changed),
             availability_rules=AvailabilityRuleStore(engine, clock),
             available_periods=AvailablePeriodStore(engine),
             feeds=FeedStore(engine, secret_key),
             element_tokens=ElementTokens(secret_key, clock),
-            outbox=Outbox(clock),
+            channels=channels,
+            outbox=outbox,
+            outbound=outbound or Outbound(),
+            rate_limits=rate_limits or RateLimits(),
             scheduling_links=SchedulingLinkStore(engine, secret_key, clock),
             public_url=public_url,
             clock=clock,
         )
+
+    def courier(self) -> Courier:
+        """What makes the deliveries that the outbox holds."""
+        return Courier(self.outbox, self.accounts.client_secret, self.outbound.send, self.clock)
 
     def attach(self, app: Flask) -> None:
         """Make this the backend of a Flask application's views."""

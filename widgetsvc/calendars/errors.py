@@ -56,6 +56,14 @@ class NotFound(ApiError):
     """The resource is not there, or belongs to somebody else (404)."""
 
 
+class TooManyRequests(ApiError):
+    """The application has used up its requests for now (429); `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"try again in {retry_after} s")
+
+
 class OAuthRefused(ApiError):
     """A token request failed; `error` is one of RFC 6749 section 5.2 (400)."""
 

@@ -8,6 +8,7 @@ from widgetsvc.calendars.api import (
     availability_rules,
     available_periods,
     batch,
+    channels,
     cors,
     element_tokens,
     error_handlers,
@@ -16,6 +17,7 @@ from widgetsvc.calendars.api import (
     identity,
     oauth,
     openapi,
+    rate_limits,
     scheduling,
     sequenced_availability,
 )
@@ -48,6 +50,7 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
         available_periods,
         sequenced_availability,
         element_tokens,
+        channels,
         scheduling,
         openapi,
         feeds,
@@ -57,5 +60,6 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
         pages.attach(app)
         app.register_blueprint(schedule.blueprint)
     cors.install(app)
+    rate_limits.install(app)
     error_handlers.install(app)
     return app

@@ -14,6 +14,7 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Cronofy-Element, Content-Type",
     "Access-Control-Max-Age": "7200",
 }
+_EXPOSED = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 
 
 def install(app: Flask) -> None:
@@ -36,4 +37,5 @@ def _add_headers(response: Response) -> Response:
         response.headers["Access-Control-Allow-Origin"] = (
             claims.origin if claims else request.headers["Origin"]
         )
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     return response

@@ -7,10 +7,11 @@ ignore the Authorization header: pycronofy sends `Bearer None` there and Node `B
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from flask import g, request
 
+from widgetsvc.calendars.api.rate_limits import count_request
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.element_tokens import ElementTokenClaims
 from widgetsvc.calendars.errors import NotAuthenticated, NotPermitted
@@ -21,7 +22,12 @@ from widgetsvc.urls import origin_of
 ELEMENT_TOKEN_PARAMETER = "et"  # noqa: S105 - the name of a parameter, not a secret
 
 
-Identity = TypeVar("Identity")
+class _OfApplication(Protocol):
+    @property
+    def application_id(self) -> int: ...
+
+
+Identity = TypeVar("Identity", bound=_OfApplication)
 
 
 class Scheme(StrEnum):
@@ -39,11 +45,20 @@ class Scheme(StrEnum):
 class Caller(Generic[Identity]):
     """How an endpoint finds out who calls, and the schemes of which any one will do.
 
-    `identify` raises NotAuthenticated or NotPermitted.
+    `find` raises NotAuthenticated or NotPermitted.
     """
 
-    identify: Callable[[], Identity]
+    find: Callable[[], Identity]
     schemes: tuple[Scheme, ...]
+
+    def identify(self) -> Identity:
+        """Who calls; the request counts for their application.
+
+        Raises NotAuthenticated, NotPermitted or TooManyRequests.
+        """
+        found = self.find()
+        count_request(found.application_id)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +189,5 @@ def application_by_credentials(client_id: str, client_secret: str) -> Applicatio
     application = current_backend().accounts.application_by_secret(client_secret, client_id)
     if application is None:
         raise NotAuthenticated("the client credentials are unknown", error="invalid_client")
+    count_request(application.application_id)
     return application

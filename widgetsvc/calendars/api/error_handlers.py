@@ -16,6 +16,7 @@ from widgetsvc.calendars.errors import (
     NotFound,
     NotPermitted,
     OAuthRefused,
+    TooManyRequests,
 )
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotAuthenticated, _not_authenticated)
     app.register_error_handler(NotPermitted, _not_permitted)
     app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(TooManyRequests, _too_many_requests)
     app.register_error_handler(OAuthRefused, _oauth_refused)
     app.register_error_handler(OperationalError, storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
@@ -59,6 +61,10 @@ def _not_permitted(_error: NotPermitted) -> Response:
 
 def _not_found(_error: NotFound) -> Response:
     return Response(status=HTTPStatus.NOT_FOUND)
+
+
+def _too_many_requests(error: TooManyRequests) -> Response:
+    return Response(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(error.retry_after)})
 
 
 def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:

@@ -76,7 +76,7 @@ def delete_event(owner: Account, wanted: EventReference, calendar_id: str) -> Re
     blueprint,
     "DELETE",
     "/v1/events",
-    _DELETED,
+    {**_DELETED, 404: "one of the calendars is not the account's"},
     caller=account(),
     query=BulkDeleteQuery,
     body=BulkDeleteRequest,

@@ -30,6 +30,7 @@ from flask import Blueprint, Response
 
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.endpoint import Empty, endpoint
+from widgetsvc.calendars.api.rate_limits import count_request
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.records import Account, Application, Grant
 from widgetsvc.calendars.requests.oauth import OAuthRequest, RevocationRequest, TokenRequest
@@ -74,6 +75,7 @@ def _authenticate(_query_client: object, request: _BodyRequest) -> _Client:
     )
     if application is None:
         raise InvalidClientError("the client credentials are unknown")
+    count_request(application.application_id)
     return _Client(application)
 
 

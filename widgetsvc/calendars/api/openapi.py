@@ -126,6 +126,13 @@ _REFUSALS: Mapping[int, _Refusal] = {
             "content": _json({"$ref": f"{_SCHEMAS}Errors"}),
         },
     ),
+    429: _Refusal(
+        "TooManyRequests",
+        {
+            "description": "The application has used up its requests for now.",
+            "headers": {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+        },
+    ),
 }
 
 
@@ -241,10 +248,12 @@ def _parameters(
     model = definitions[refs[query]["$ref"].removeprefix(_SCHEMAS)]
     for name, schema in model["properties"].items():
         required = name in model.get("required", [])
-        parameter = {"name": f"{name}[]" if name in query.several else name, "in": "query"}
-        yield parameter | {
+        is_list = name in query.several
+        yield {
+            "name": f"{name}[]" if is_list else name,
+            "in": "query",
             "required": required,
-            "allowEmptyValue": not required,
+            "allowEmptyValue": not required and not is_list,
             "schema": _without_null(schema),
         }
 
@@ -274,6 +283,8 @@ def _sentence(words: str) -> str:
 def _refusals(rule: Rule, operation: Operation) -> Iterator[int]:
     if operation.caller is not None or (_takes_secret(operation) and not operation.is_oauth):
         yield HTTPStatus.UNAUTHORIZED
+    if operation.caller is not None or _takes_secret(operation):
+        yield HTTPStatus.TOO_MANY_REQUESTS
     if Scheme.ELEMENT_TOKEN in operation.schemes:
         yield HTTPStatus.FORBIDDEN
     if rule.arguments:

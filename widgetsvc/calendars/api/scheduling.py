@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from widgetsvc.calendars import diaries, wire
 from widgetsvc.calendars.api.credentials import API_KEY, Caller, application_by_credentials
-from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.endpoint import Empty, endpoint
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
 from widgetsvc.calendars.records import Application, SchedulingLink, SchedulingStatus
@@ -42,6 +42,10 @@ def _application() -> Application:
     return application_by_credentials(given.client_id or "", given.client_secret or "")
 
 
+_APPLICATION = Caller(_application, ())
+"""No scheme is required of all: the credentials are in the body, or the API key in the header."""
+
+
 def _further_faults(application: Application, sent: dict[str, Any]) -> Iterator[FieldError]:
     return _unknown(application, located_in(sent.get("availability"), "availability."), _targets_in(sent))
 
@@ -51,7 +55,7 @@ def _further_faults(application: Application, sent: dict[str, Any]) -> Iterator[
     "POST",
     "/v1/real_time_scheduling",
     {200: "the link and the address of its page"},
-    caller=Caller(_application, API_KEY.schemes),
+    caller=_APPLICATION,
     body=RealTimeSchedulingRequest,
     further_faults=_further_faults,
 )
@@ -72,7 +76,7 @@ def create_link(application: Application, wanted: RealTimeSchedulingRequest) -> 
     blueprint,
     "GET",
     "/v1/real_time_scheduling",
-    {200: "the link as it stands"},
+    {200: "the link as it stands", 404: Empty("no link of the application has this token")},
     caller=API_KEY,
     query=LinkQuery,
 )

@@ -276,8 +276,8 @@ def located_in(sent: object, prefix: str = "") -> list[LocatedMember]:
 
 
 def _readable(sent: object, prefix: str) -> Iterator[LocatedMember]:
-    for i, group in enumerate(entries(sent, "participants")):
-        for j, member in enumerate(entries(group, "members")):
+    for i, group in enumerate(entries(sent, "participants")[:MAX_MEMBERS]):
+        for j, member in enumerate(entries(group, "members")[:MAX_MEMBERS]):
             with suppress(ValidationError):
                 reference = MemberReference.model_validate(_member(member))
                 yield LocatedMember(f"{prefix}participants[{i}].members[{j}]", reference)

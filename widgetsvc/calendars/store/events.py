@@ -4,7 +4,7 @@ Whatever looks at a window asks for one class of lengths after the other (`LONGE
 short range of the index `ix_events_time`: the cost depends on what is in the window alone.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
@@ -151,13 +151,26 @@ class _Joined:
         return nullcontext(self._connection)
 
 
-class EventStore:
-    """Events of all calendars."""
+Changes = Callable[[Connection, str, bool, int], None]
+"""Told of a change to events, inside the transaction that makes it and after the write.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+Its arguments are the connection, the `calendar_id`, whether managed events are among them, and a moment that
+`updated_at` is not before.
+"""
+
+
+def _nobody(_connection: Connection, _calendar_id: str, _managed: bool, _at: int) -> None:
+    pass
+
+
+class EventStore:
+    """Events of all calendars. `changes` is told of every write that changes something."""
+
+    def __init__(self, engine: Engine, clock: Clock, changes: Changes = _nobody) -> None:
         self._reader: Engine | _Joined = engine
         self._writer: Engine | _Joined = engine.execution_options(writes=True)
         self._clock = clock
+        self._changes = changes
         self._insert_unless_there = _INSERT_UNLESS_THERE[engine.dialect.name]
 
     def within(self, connection: Connection) -> "EventStore":
@@ -169,11 +182,12 @@ class EventStore:
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
         """Write a managed event under (calendar_id, event_id); visible to reads when this returns."""
         with self._writer.begin() as connection:
-            if connection.execute(self._insert_unless_there, self._new(calendar_id, draft)).rowcount:
-                return
-            mine = {"calendar": calendar_id, "id": draft.event_id}
-            stored = connection.execute(_STORED_BY_ID, mine).one()
-            self._replace(connection, [(stored, _values(draft, stored.details))])
+            new = self._new(calendar_id, draft)
+            if not connection.execute(self._insert_unless_there, new).rowcount:
+                mine = {"calendar": calendar_id, "id": draft.event_id}
+                stored = connection.execute(_STORED_BY_ID, mine).one()
+                self._replace(connection, [(stored, _values(draft, stored.details))])
+            self._changes(connection, calendar_id, True, new["updated_at"])
 
     def edit(self, calendar_id: str, event_uid: str, draft: EventDraft) -> bool:
         """Write an event, managed or external, by its uid; False where the calendar has none such.
@@ -181,10 +195,12 @@ class EventStore:
         It keeps the `event_id` that it has.
         """
         with self._writer.begin() as connection:
+            now = int(self._clock())
             mine = {"calendar": calendar_id, "uid": event_uid}
             stored = connection.execute(_STORED_BY_UID, mine).one_or_none()
             if stored is not None:
                 self._replace(connection, [(stored, _values(draft, stored.details))])
+                self._changes(connection, calendar_id, stored.event_id is not None, now)
         return stored is not None
 
     def _new(self, calendar_id: str, draft: EventDraft, ics_uid: str | None = None) -> dict[str, Any]:
@@ -223,6 +239,7 @@ class EventStore:
         """
         wanted = {event.ics_uid: event.draft for event in imported}
         with self._writer.begin() as connection:
+            now = int(self._clock())
             stored = _by_ics_uid(connection, calendar_id, wanted)
             created = [
                 self._new(calendar_id, draft, ics_uid)
@@ -239,25 +256,33 @@ class EventStore:
             self._replace(connection, changes)
             gone = [] if covered is None else _gone(connection, calendar_id, covered, wanted)
             if gone:
-                connection.execute(_DELETE, [{"uid": uid, "now": int(self._clock())} for uid in gone])
+                connection.execute(_DELETE, [{"uid": uid, "now": now} for uid in gone])
+            if created or changes or gone:
+                self._changes(connection, calendar_id, False, now)
         return ImportCount(len(created), len(changes), len(stored) - len(changes), len(gone))
 
     def delete(self, calendar_id: str, *, event_id: str | None = None, event_uid: str | None = None) -> None:
         """Mark an event as deleted, by its uid where given; an unknown one is no error, as with Cronofy."""
         named = events.c.event_uid == event_uid if event_uid is not None else events.c.event_id == event_id
-        self._delete(events.c.calendar_id == calendar_id, named)
+        self._delete(calendar_id, named)
 
     def delete_managed(self, calendar_id: str) -> None:
         """Mark every managed event of a calendar as deleted."""
-        self._delete(events.c.calendar_id == calendar_id, events.c.event_id.is_not(None))
+        self._delete(calendar_id, events.c.event_id.is_not(None))
 
-    def _delete(self, *conditions: ColumnElement[bool]) -> None:
+    def _delete(self, calendar_id: str, condition: ColumnElement[bool]) -> None:
         with self._writer.begin() as connection:
-            connection.execute(
+            now = int(self._clock())
+            statement = (
                 update(events)
-                .where(*conditions, events.c.deleted.is_(False))
-                .values(deleted=True, updated_at=int(self._clock()))
+                .where(events.c.calendar_id == calendar_id, condition, events.c.deleted.is_(False))
+                .values(deleted=True, updated_at=now)
+                .returning(events.c.event_id)
             )
+            deleted = connection.execute(statement).scalars().all()
+            if deleted:
+                managed = any(event_id is not None for event_id in deleted)
+                self._changes(connection, calendar_id, managed, now)
 
     def count(self, selection: Selection) -> int:
         """How many events a selection has."""
