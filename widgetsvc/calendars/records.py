@@ -165,7 +165,10 @@ class EventDraft:
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
-    """An event of somebody else's calendar: it has no `event_id`, and `ics_uid` tells it from the others."""
+    """An event of somebody else's calendar: it has no `event_id`, and `ics_uid` tells it from the others.
+
+    An occurrence of a recurring event has the event's `ics_uid`, a `#`, and what tells it from the others.
+    """
 
     ics_uid: str
     draft: EventDraft
@@ -178,6 +181,7 @@ class ImportCount:
     created: int
     updated: int
     unchanged: int
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Whatever looks at a window asks for one class of lengths after the other (`LONGE
 short range of the index `ix_events_time`: the cost depends on what is in the window alone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
@@ -122,6 +122,14 @@ class BusyFilter:
     excluded: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What an import tells all about: of events and series with these `ics_uids`, what touches `within`."""
+
+    ics_uids: frozenset[str]
+    within: Timespan
+
+
 class ManagedTime(NamedTuple):
     """When a managed event takes place, and the values of its tags."""
 
@@ -220,11 +228,14 @@ class EventStore:
         if changed:
             connection.execute(_UPDATE, changed)
 
-    def import_events(self, calendar_id: str, imported: Iterable[ImportedEvent]) -> ImportCount:
+    def import_events(
+        self, calendar_id: str, imported: Iterable[ImportedEvent], covered: Covered | None = None
+    ) -> ImportCount:
         """Write external events, each in place of the one with its `ics_uid`: all of them or none.
 
         Of several with the same `ics_uid` the last one counts. What is stored just so is left alone, so that
-        a repeated import modifies nothing.
+        a repeated import modifies nothing. What is covered and not imported any more is marked as deleted:
+        it was cancelled, or moved to where it is known by another `ics_uid`.
         """
         wanted = {event.ics_uid: event.draft for event in imported}
         with self._writer.begin() as connection:
@@ -243,9 +254,12 @@ class EventStore:
             if created:
                 connection.execute(_INSERT, created)
             self._replace(connection, changes)
-            if created or changes:
+            gone = [] if covered is None else _gone(connection, calendar_id, covered, wanted)
+            if gone:
+                connection.execute(_DELETE, [{"uid": uid, "now": now} for uid in gone])
+            if created or changes or gone:
                 self._changes(connection, calendar_id, False, now)
-        return ImportCount(len(created), len(changes), len(stored) - len(changes))
+        return ImportCount(len(created), len(changes), len(stored) - len(changes), len(gone))
 
     def delete(self, calendar_id: str, *, event_id: str | None = None, event_uid: str | None = None) -> None:
         """Mark an event as deleted, by its uid where given; an unknown one is no error, as with Cronofy."""
@@ -350,6 +364,7 @@ _INSERT_UNLESS_THERE: dict[str, Insert] = {
     "postgresql": postgresql.insert(events).on_conflict_do_nothing(index_elements=_KEY),
 }
 _UPDATE = update(events).where(events.c.event_uid == bindparam("uid"))
+_DELETE = _UPDATE.values(deleted=True, updated_at=bindparam("now"))
 
 _same_time = exists().where(
     former_times.c.event_uid == events.c.event_uid,
@@ -381,6 +396,15 @@ def _instant(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
+def _gone(connection: Connection, calendar_id: str, covered: Covered, wanted: Container[str]) -> list[str]:
+    bounds = {"calendar": calendar_id, "first": covered.within.start, "last": covered.within.end}
+    return [
+        event_uid
+        for event_uid, ics_uid in connection.execute(_IMPORTED, bounds)
+        if ics_uid not in wanted and ics_uid.partition("#")[0] in covered.ics_uids
+    ]
+
+
 def _touching(*columns: ColumnElement[Any], where: Iterable[ColumnElement[bool]]) -> CompoundSelect[Any]:
     """What touches the times between `:first` and `:last`."""
     first, last = _instant("first"), _instant("last")
@@ -400,6 +424,7 @@ def _touching(*columns: ColumnElement[Any], where: Iterable[ColumnElement[bool]]
     )
 
 
+_IMPORTED = _touching(events.c.event_uid, events.c.ics_uid, where=[events.c.ics_uid.is_not(None)])
 _MANAGED_TIMES = _touching(events.c.start_at, events.c.end_at, events.c.details, where=[_MANAGED])
 
 
