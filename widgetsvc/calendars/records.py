@@ -81,6 +81,10 @@ class Account:
         """The e-mail address it was connected with, or else the profile's id without its prefix."""
         return self.email or self.profile_id.removeprefix("pro_")
 
+    def has_calendar(self, calendar_id: str) -> bool:
+        """Whether this is its calendar, and still there."""
+        return self.connected and calendar_id == self.calendar_id
+
     @property
     def label(self) -> str:
         """What people know the account by."""

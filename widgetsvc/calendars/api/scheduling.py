@@ -163,7 +163,7 @@ def _unknown(
         account = accounts.get(target.sub)
         if account is None:
             yield FieldError(f"{path}.sub", "errors.not_recognized", "is not an account of this application")
-        elif account.calendar_id != target.calendar_id:
+        elif not account.has_calendar(target.calendar_id):
             yield FieldError(f"{path}.calendar_id", "errors.not_recognized", "is not the account's calendar")
 
 
