@@ -100,6 +100,17 @@ def test_the_front_desk_drives_the_element_itself(visit: Visit, demo: Demo) -> N
     keep(page, "frontend")
 
 
+def test_a_first_talk_is_booked_at_the_link(visit: Visit, demo: Demo) -> None:
+    page = visit.open(demo.partner)
+    page.get_by_role("link", name="A first talk").click()
+    keep(page, "link")
+
+    page.locator(".DTP__time-slot").first.click()
+    page.get_by_role("button", name="Book this time").click()
+
+    expect(page.get_by_text("Booked", exact=True)).to_be_visible()
+
+
 def test_the_stranger_is_refused_in_words(visit: Visit, demo: Demo) -> None:
     page = visit.open(f"http://127.0.0.1:{demo.partner_port}/store")
 

@@ -2,81 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from e2e.applications import Application, Calendar, at, today
 from e2e.conftest import PartnerSite, Visit
 from tests.processes import RunningService
-
-WEEKEND = 5
-
-
-def at(day: date, clock: str) -> str:
-    return datetime.combine(day, time.fromisoformat(clock), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-class Application:
-    """A client of the embedded backend, as a company without any tenant runs it."""
-
-    def __init__(self, service: RunningService, http: httpx.Client) -> None:
-        self.service = service
-        self.http = http
-        self.credentials: dict[str, str] = service.run("app", "create", "Elements")
-
-    @property
-    def api_key(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.credentials['client_secret']}"}
-
-    def calendar(self, name: str) -> "Calendar":
-        answer = self.http.post(
-            "/v1/application_calendars", json={**self.credentials, "application_calendar_id": name}
-        )
-        assert answer.status_code == 200, answer.text
-        return Calendar(self, answer.json())
-
-    def element_token(self, origin: str, permission: str, *subs: str) -> str:
-        answer = self.http.post(
-            "/v1/element_tokens",
-            headers=self.api_key,
-            json={"version": "1", "permissions": [permission], "subs": subs, "origin": origin},
-        )
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["element_token"]["token"])
-
-    def person(self, name: str) -> "Calendar":
-        client_id = self.credentials["client_id"]
-        return Calendar(
-            self, self.service.run("account", "create", client_id, "--kind", "user", "--name", name)
-        )
-
-
-class Calendar:
-    """An account of the application, reached with its access token."""
-
-    def __init__(self, application: Application, grant: dict[str, Any]) -> None:
-        self.application = application
-        self.sub: str = grant["sub"]
-        self.headers = {"Authorization": f"Bearer {grant['access_token']}"}
-        self.calendar_id: str = self.get("/v1/calendars").json()["calendars"][0]["calendar_id"]
-
-    def get(self, path: str) -> httpx.Response:
-        return self.application.http.get(path, headers=self.headers)
-
-    def write(self, event_id: str, start: str, end: str, **more: object) -> None:
-        answer = self.application.http.post(
-            f"/v1/calendars/{self.calendar_id}/events",
-            headers=self.headers,
-            json={"event_id": event_id, "summary": event_id, "start": start, "end": end, **more},
-        )
-        assert answer.status_code == 202, answer.text
 
 
 class Stage:
@@ -166,6 +101,46 @@ def test_the_agenda_pages_to_next_week_and_on(stage: Stage, application: Applica
 
     expect(element.locator(".CronofyAgenda__event__title")).to_have_text("Far off")
     expect(element.locator(".CronofyAgenda__event__times--time")).to_have_text("09:00 - 10:00")
+
+
+OFFICE_PARTY = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//Calendar//EN
+BEGIN:VEVENT
+UID:party@example.com
+DTSTAMP:20260101T000000Z
+DTSTART:{day}T140000Z
+DTEND:{day}T150000Z
+SUMMARY:Office party
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.fixture(scope="module")
+def mixed(application: Application, tmp_path_factory: pytest.TempPathFactory) -> Calendar:
+    """A calendar with an event that the application wrote, and one that was imported."""
+    calendar = application.calendar("mixed")
+    calendar.write("Interview", at(today(), "10:00"), at(today(), "11:00"))
+    file = tmp_path_factory.mktemp("files") / "office.ics"
+    file.write_text(OFFICE_PARTY.format(day=f"{today():%Y%m%d}"))
+    application.service.run("calendar", "import", str(file), "--sub", calendar.sub)
+    return calendar
+
+
+@pytest.mark.parametrize(
+    ("mode", "titles"),
+    [
+        ("default", ["Interview", "Office party"]),
+        ("only_managed", ["Interview"]),
+        ("free_busy", ["busy", "busy"]),
+        ("free_busy_managed", ["Interview", "busy"]),
+    ],
+)
+def test_the_agenda_has_four_modes(stage: Stage, mixed: Calendar, mode: str, titles: list[str]) -> None:
+    element = stage.show("Agenda", "agenda", mixed, config={"mode": mode})
+
+    expect(element.locator(".CronofyAgenda__event__title")).to_have_text(titles)
 
 
 def test_the_slot_picker_has_a_slot_confirmed(stage: Stage, application: Application) -> None:

@@ -1,6 +1,5 @@
 """The commands, as operators and other programs use them."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,8 +8,8 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
+from tests.shell import Shell
 from widgetsvc import __version__
 from widgetsvc.app import create_app
 from widgetsvc.cli import main
@@ -18,39 +17,6 @@ from widgetsvc.config import Settings
 from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
 
 ORIGIN = "https://jobs.example.com"
-
-
-class Shell:
-    """Runs commands on one data folder. A failure that is not a message to the operator fails the test."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self.environment = {"WIDGETSVC_DATA_DIR": str(data_dir)}
-
-    def try_(self, *args: str, **settings: str) -> Result:
-        more = {f"WIDGETSVC_{name.upper()}": value for name, value in settings.items()}
-        result = CliRunner().invoke(main, args, env=self.environment | more)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    def __call__(self, *args: str) -> str:
-        result = self.try_(*args)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def json(self, *args: str) -> Any:
-        return json.loads(self(*args, "--json"))
-
-    def refused(self, *args: str) -> str:
-        result = self.try_(*args)
-        assert result.exit_code == 1
-        assert result.stdout == ""
-        return result.stderr
-
-    def create_tenant(self, slug: str = "acme", name: str = "Acme Stores", *options: str) -> dict[str, Any]:
-        created: dict[str, Any] = self.json("tenant", "create", slug, "--name", name, *options)
-        return created
 
 
 @pytest.fixture(autouse=True)
@@ -655,6 +621,9 @@ BAD_SETTINGS = {"rate_limit": "no", "public_url": "w.example.com", "typo": "1"}
         ["calendar", "add", "acme", "a"],
         ["calendar", "list", "acme"],
         ["calendar", "token", "acme", "a"],
+        ["calendar", "import", "-", "acme", "a"],
+        ["calendar", "export", "acme", "a"],
+        ["calendar", "feed", "acme", "a"],
     ],
     ids=" ".join,
 )

@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
+from widgetsvc.cli import main
 from widgetsvc.config import Settings
 from widgetsvc.elements import STYLE_HASHES, VERSION
 from widgetsvc.permissions import Element
@@ -47,3 +50,14 @@ def test_every_make_target_exists(target: str) -> None:
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!https?:)[^)]+)\)", README))
 def test_every_file_that_is_linked_exists(path: str) -> None:
     assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("line", re.findall(r"(?:^|`)widgetsvc ([^`\n#]+)", README, re.MULTILINE))
+def test_every_command_exists_with_its_options(line: str) -> None:
+    command: click.Command = main
+    words = shlex.split(line)
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known

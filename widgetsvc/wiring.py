@@ -47,13 +47,14 @@ def open_database(settings: Settings) -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What the operator's commands work on; `applications` is None when Cronofy's cloud keeps them."""
+    """What the operator's commands work on; what is the embedded backend's is None in cloud mode."""
 
     engine: Engine
     tenants: TenantDirectory
     calendars: CalendarDirectory
     cronofy: CronofyClient
     applications: AccountStore | None
+    backend: Backend | None
     backend_app: Flask | None
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
@@ -79,6 +80,7 @@ def build_operations(
         calendars=CalendarDirectory(engine, cronofy, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
+        backend=backend,
         backend_app=backend_app,
         deliveries=CourierService(backend.courier()) if backend else None,
     )

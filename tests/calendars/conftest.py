@@ -15,7 +15,7 @@ from tests.conftest import NOON
 from widgetsvc import database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
-from widgetsvc.calendars.records import Credentials
+from widgetsvc.calendars.records import AccountIdentity, Credentials
 
 PUBLIC_URL = "http://127.0.0.1:8080"
 SECRET = b"a secret of the tests, 32 bytes long"
@@ -36,6 +36,10 @@ class Calendar:
 
     def post(self, path: str, body: object) -> TestResponse:
         return self.api.http.post(path, headers=self.headers, json=body)
+
+    @property
+    def profile_id(self) -> str:
+        return str(self.get("/v1/profiles").json["profiles"][0]["profile_id"])
 
     @property
     def events_path(self) -> str:
@@ -72,6 +76,14 @@ class Api:
         response = self.http.post("/v1/application_calendars", json=fields)
         assert response.status_code == 200, response.text
         return Calendar(self, response.json)
+
+    def account(self, identity: AccountIdentity) -> Calendar:
+        """Somebody or something with a calendar, as the operator creates them."""
+        application = self.backend.accounts.application_by_client_id(self.credentials.client_id)
+        assert application is not None
+        grant = self.backend.accounts.create_account(application, identity)
+        tokens = {"access_token": grant.access_token, "refresh_token": grant.refresh_token}
+        return Calendar(self, {"sub": grant.account.sub, **tokens})
 
     def element_token(self, *calendars: Calendar, permission: str, origin: str) -> str:
         body = {"permissions": [permission], "subs": [c.sub for c in calendars], "origin": origin}

@@ -222,7 +222,11 @@ class Sender:
     def __init__(self, api: Api) -> None:
         self.http, self.api = api.http, api
         self.calendar = api.calendar()
-        self.rules = {rule.endpoint.rpartition(".")[2]: rule for rule in self.app.url_map.iter_rules()}
+        self.rules = {
+            rule.endpoint.rpartition(".")[2]: rule
+            for rule in self.app.url_map.iter_rules()
+            if operation_of(self.app, rule.endpoint) is not None
+        }
 
     @property
     def app(self) -> Flask:
@@ -358,6 +362,9 @@ def test_all_faults_are_told_at_once(sender: Sender, name: str) -> None:
         ("upsert_event", {"start": END, "end": START}, "end"),
         ("upsert_event", {"start": START, "end": START}, "end"),
         ("upsert_event", {"start": "2026-11-24", "end": END}, "end"),
+        ("upsert_event", {"start": END, "end": START, "tzid": "Mars/Base", "url": 7}, "end"),
+        ("upsert_event", {"start": "2026-11-24", "end": "2026-11-24", "summary": 7}, "end"),
+        ("upsert_available_period", {"start": END, "end": START, "tzid": "Mars/Base"}, "end"),
         ("query_availability", {"query_periods": [{"start": END, "end": START}]}, "query_periods[0].end"),
     ],
 )
@@ -367,6 +374,12 @@ def test_an_end_that_is_not_after_its_start_is_refused(
     faults = sender.faults(name, json.dumps(WELL_FORMED[name] | members).encode())
 
     assert faults[path][0]["key"] == "errors.invalid_time_pair"
+
+
+def test_a_time_and_its_zone_are_both_looked_at(sender: Sender) -> None:
+    body = WELL_FORMED["upsert_event"] | {"start": {"time": "soon", "tzid": "Mars/Base"}}
+
+    assert sender.faults("upsert_event", json.dumps(body).encode()).keys() == {"start.time", "start.tzid"}
 
 
 def test_of_two_members_with_one_name_the_last_counts(sender: Sender) -> None:

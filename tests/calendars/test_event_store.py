@@ -12,6 +12,7 @@ from tests.clocks import FakeClock
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.records import ImportCount, ImportedEvent
+from widgetsvc.calendars.store.events import Covered
 from widgetsvc.calendars.store.schema import former_times
 from widgetsvc.calendars.store.selection import LONGEST_IN_CLASS, WHATEVER_IS_OPAQUE, BusyFilter, length_class
 from widgetsvc.calendars.times import parse_time
@@ -56,6 +57,28 @@ def test_an_import_of_the_same_uid_twice_takes_the_last(calendar: Calendar, back
 
     assert backend.events.import_events(calendar.calendar_id, [first, last]) == ImportCount(1, 0, 0)
     assert calendar.get("/v1/events", tzid="Etc/UTC").json["events"][0]["color"] == "#ff0000"
+
+
+def test_an_import_deletes_what_it_covers_and_has_no_more(calendar: Calendar, backend: Backend) -> None:
+    def run(*names: str, covered: str) -> ImportCount:
+        events = [imported(name, TEN, ELEVEN) for name in names]
+        return backend.events.import_events(
+            calendar.calendar_id, events, Covered(frozenset(covered.split()), DAY)
+        )
+
+    calendar.write("managed", TEN, ELEVEN)
+    assert run("a", "a#1", "a#2", "ab", "b#1", covered="a ab b") == ImportCount(5, 0, 0, 0)
+    later = lasting("a#3", DAY.end, DAY.end + HOUR)
+    backend.events.import_events(calendar.calendar_id, [later])
+
+    assert run("a#2", covered="a c") == ImportCount(0, 0, 1, 2)
+    assert run("a#2", covered="a c") == ImportCount(0, 0, 1, 0)
+
+    left = [
+        e["summary"]
+        for e in calendar.get("/v1/events", tzid="Etc/UTC", include_managed="true").json["events"]
+    ]
+    assert sorted(left) == ["a#2", "a#3", "ab", "b#1", "managed"]
 
 
 def test_an_import_brings_back_what_was_deleted(calendar: Calendar, backend: Backend) -> None:

@@ -14,26 +14,14 @@ JANE = AccountIdentity(AccountKind.USER, email="jane@example.com", name="Jane Do
 ROOM = AccountIdentity(AccountKind.RESOURCE, name="Room 1")
 
 
-def create(backend: Backend, api: Api, identity: AccountIdentity) -> Calendar:
-    application = backend.accounts.application_by_client_id(api.credentials.client_id)
-    assert application is not None
-    grant = backend.accounts.create_account(application, identity)
-    tokens = {"access_token": grant.access_token, "refresh_token": grant.refresh_token}
-    return Calendar(api, {"sub": grant.account.sub, **tokens})
+@pytest.fixture
+def jane(api: Api) -> Calendar:
+    return api.account(JANE)
 
 
 @pytest.fixture
-def jane(backend: Backend, api: Api) -> Calendar:
-    return create(backend, api, JANE)
-
-
-@pytest.fixture
-def room(backend: Backend, api: Api) -> Calendar:
-    return create(backend, api, ROOM)
-
-
-def profile_id(calendar: Calendar) -> str:
-    return str(calendar.get("/v1/profiles").json["profiles"][0]["profile_id"])
+def room(api: Api) -> Calendar:
+    return api.account(ROOM)
 
 
 def test_a_users_userinfo_has_the_documented_shape(jane: Calendar) -> None:
@@ -118,7 +106,7 @@ def test_an_account_has_one_connected_profile(kind: str, request: pytest.Fixture
 
 
 def test_revoking_its_profile_revokes_an_application_calendar(calendar: Calendar) -> None:
-    path = f"/v1/profiles/{profile_id(calendar)}/revoke"
+    path = f"/v1/profiles/{calendar.profile_id}/revoke"
 
     response = calendar.post(path, {})
 
@@ -133,7 +121,7 @@ def test_people_and_resources_go_on_without_a_profile(
 ) -> None:
     account: Calendar = request.getfixturevalue(kind)
     account.write("one", "2024-06-25T09:00:00Z", "2024-06-25T10:00:00Z")
-    path = f"/v1/profiles/{profile_id(account)}/revoke"
+    path = f"/v1/profiles/{account.profile_id}/revoke"
 
     assert account.post(path, {}).status_code == 202
 
@@ -155,7 +143,7 @@ def test_people_and_resources_go_on_without_a_profile(
 
 def test_the_calendar_sync_element_revokes_a_profile(api: Api, calendar: Calendar) -> None:
     token = api.element_token(calendar, permission="account_management", origin=PAGE)
-    path = f"/v1/profiles/{profile_id(calendar)}/revoke?et={token}"
+    path = f"/v1/profiles/{calendar.profile_id}/revoke?et={token}"
 
     response = api.http.post(path, headers={"Origin": PAGE}, json={})
 
@@ -175,7 +163,7 @@ def test_other_element_tokens_revoke_no_profile(
     token = api.element_token(calendar, permission=permission, origin=PAGE)
 
     response = api.http.post(
-        f"/v1/profiles/{profile_id(calendar)}/revoke?et={token}", headers={"Origin": origin}
+        f"/v1/profiles/{calendar.profile_id}/revoke?et={token}", headers={"Origin": origin}
     )
 
     assert response.status_code == status
@@ -185,7 +173,7 @@ def test_other_element_tokens_revoke_no_profile(
 def test_another_accounts_profile_is_not_found(api: Api, calendar: Calendar) -> None:
     other = api.calendar("other")
 
-    for unreachable in (profile_id(other), "pro_none", "%00", "\u2026"):
+    for unreachable in (other.profile_id, "pro_none", "%00", "\u2026"):
         assert calendar.post(f"/v1/profiles/{unreachable}/revoke", {}).status_code == 404
     assert other.get("/v1/userinfo").status_code == 200
 
@@ -202,7 +190,7 @@ def test_another_accounts_profile_is_not_found(api: Api, calendar: Calendar) -> 
 def test_there_is_no_second_calendar(
     calendar: Calendar, change: dict[str, object], keys: dict[str, str]
 ) -> None:
-    body = {"profile_id": profile_id(calendar), "name": "Home", "color": "#49BED8"}
+    body = {"profile_id": calendar.profile_id, "name": "Home", "color": "#49BED8"}
 
     response = calendar.post("/v1/calendars", body | change)
 
@@ -232,7 +220,7 @@ def test_strangers_learn_nothing(api: Api, http: FlaskClient, method: str, path:
 def test_people_and_resources_refresh_and_revoke_as_calendars_do(
     backend: Backend, api: Api, identity: AccountIdentity
 ) -> None:
-    owner = create(backend, api, identity)
+    owner = api.account(identity)
     owner.write("standup", "2026-11-24T09:00:00Z", "2026-11-24T09:15:00Z")
     refresh = api.client_fields(grant_type="refresh_token", refresh_token=owner.document["refresh_token"])
 

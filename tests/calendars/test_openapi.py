@@ -19,7 +19,7 @@ from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.api.endpoint import Operation, operation_of
 from widgetsvc.calendars.backend import Backend
 
-UNDECLARED: dict[str, str] = {}
+UNDECLARED: dict[str, str] = {"/feeds/<token>.ics": "for calendar applications; no part of the API"}
 """Rules of the application that the document leaves out, and why."""
 
 PERIOD = {"start": "2026-11-24T09:00:00Z", "end": "2026-11-24T12:00:00Z"}

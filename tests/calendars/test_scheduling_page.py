@@ -20,6 +20,7 @@ from tests.clocks import FakeClock
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.pages.assets import PageAssets
+from widgetsvc.calendars.records import AccountIdentity, AccountKind
 from widgetsvc.calendars.store import schema
 
 HOUR, DAY = 3_600, 86_400
@@ -435,6 +436,16 @@ def test_a_link_whose_calendar_is_gone_says_so(
 
     assert "no longer works" in http.get(page_of(link)).text
     assert pick(http, link).status_code == 410
+
+
+def test_a_link_whose_person_has_no_calendar_any_more_books_nothing(http: FlaskClient, api: Api) -> None:
+    jane = api.account(AccountIdentity(AccountKind.USER, name="Jane Doe"))
+    link = create(api, jane)
+    assert jane.post(f"/v1/profiles/{jane.profile_id}/revoke", {}).status_code == 202
+
+    assert "no longer works" in http.get(page_of(link)).text
+    assert pick(http, link).status_code == 410
+    assert status(api, link)["status"] == "open"
 
 
 def test_a_booking_outlives_its_calendar_for_the_visitor(

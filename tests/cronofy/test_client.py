@@ -114,7 +114,12 @@ def ask_event(client: CronofyClient) -> None:
     client.upsert_event(ACCESS_TOKEN, "cal_n23_jsd", {"event_id": "booking-1", "summary": "Interview"})
 
 
+def ask_link(client: CronofyClient) -> str:
+    return client.create_scheduling_link({"event": {"event_id": "interview-1", "summary": "Interview"}})
+
+
 CALLS = {
+    "POST /v1/real_time_scheduling": ask_link,
     "POST /v1/element_tokens": ask_element_token,
     "POST /v1/application_calendars": ask_application_calendar,
     "GET /v1/calendars": ask_calendars,
@@ -514,6 +519,22 @@ class TestSecrecy:
             ask_application_calendar(client_of(handler))
 
         assert_no_secret(repr(caught.value), *traceback.format_exception(caught.value))
+
+    def test_a_scheduling_link_is_created_with_the_api_key(self):
+        url = "https://app.cronofy.com/rts/LLh-xYcYl4ZZ2CrwzDY1QTnNbxyUUTpE"
+        cronofy = Cronofy(answers(json={"url": url, "real_time_scheduling": {"url": url, "status": "open"}}))
+
+        assert ask_link(client_of(cronofy)) == url
+        (request,) = cronofy.requests
+        assert request.headers["Authorization"] == f"Bearer {CLIENT_SECRET}"
+        assert json.loads(request.content) == {"event": {"event_id": "interview-1", "summary": "Interview"}}
+
+    @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://app.example.com/\nx", 1, None])
+    def test_an_address_that_is_none_is_not_shared(self, url: object):
+        client = client_of(answers(json={"real_time_scheduling": {"url": url}}))
+
+        with pytest.raises(UpstreamUnavailable, match=r"real_time_scheduling\.url"):
+            ask_link(client)
 
     def test_no_secret_in_any_repr(self):
         client = client_of(answers(json=CALENDAR_ANSWER))

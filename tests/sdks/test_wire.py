@@ -522,3 +522,85 @@ def test_availability_is_asked_for_with_either_credential(
             },
         ]
     }
+
+
+# Real-time scheduling: three ways to show who calls, and one answer for all
+
+
+def link_fields(calendar: Calendar) -> dict[str, Any]:
+    return {
+        "oauth": {"redirect_uri": "https://jobs.example.com/done", "scope": "x", "state": None},
+        "event": {"event_id": "interview", "summary": "Interview", "tzid": "Europe/London"},
+        "availability": {
+            "participants": [{"members": [{"sub": calendar.sub}], "required": "all"}],
+            "required_duration": {"minutes": 60},
+            "available_periods": [{"start": "2199-06-25 09:00:00Z", "end": "2199-06-25 12:00:00Z"}],
+        },
+        "target_calendars": [{"sub": calendar.sub, "calendar_id": calendar.calendar_id}],
+        "tzid": "Europe/London",
+        "callback_url": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "shown"),
+    [
+        pytest.param(JSON, {"key"}, id="API key (Python, Node)"),
+        pytest.param(JSON_UTF8, {"body"}, id="body (Ruby)"),
+        pytest.param(CSHARP_SENDING, {"body"}, id="body (C#)"),
+        pytest.param(PHP, {"body", "access token"}, id="body and an access token (PHP)"),
+    ],
+)
+def test_a_link_is_made_with_any_credentials_and_read_in_both_shapes(
+    wire: Wire, application: Application, calendar: Calendar, headers: tuple[str, ...], shown: set[str]
+) -> None:
+    if "key" in shown:
+        headers = (*headers, f"Authorization: Bearer {application.client_secret}")
+    if "access token" in shown:
+        headers = (*headers, calendar.bearer)
+    fields = link_fields(calendar) | (client_fields(application) if "body" in shown else {})
+    body = json.dumps(fields).replace("/", "\\/").encode()
+
+    made = wire.send("POST", "/v1/real_time_scheduling", headers, body)
+
+    assert made.status == 200, made.body
+    link = made.json["real_time_scheduling"]
+    assert made.json["url"] == link["url"]
+    assert link["status"] == "open"
+    assert link["real_time_scheduling_id"].startswith("sch_")
+    assert (link["event"]["event_id"], link["event"]["summary"]) == ("interview", "Interview")
+    assert b"null" not in made.body
+
+
+def test_body_credentials_that_are_wrong_are_not_mended_by_a_header(
+    wire: Wire, application: Application, calendar: Calendar
+) -> None:
+    fields = link_fields(calendar) | client_fields(application) | {"client_secret": "wrong"}
+    key = f"Authorization: Bearer {application.client_secret}"
+
+    refused = wire.send("POST", "/v1/real_time_scheduling", (*PHP, key), json.dumps(fields).encode())
+
+    assert (refused.status, refused.body) == (401, b"")
+
+
+def test_a_link_is_found_by_its_token_and_id_and_disabled_twice(
+    wire: Wire, application: Application, calendar: Calendar
+) -> None:
+    key = f"Authorization: Bearer {application.client_secret}"
+    body = json.dumps(link_fields(calendar)).encode()
+    made = wire.send("POST", "/v1/real_time_scheduling", (*JSON, key), body).json["real_time_scheduling"]
+    path = f"/v1/real_time_scheduling/{made['real_time_scheduling_id']}"
+
+    by_token = wire.send(
+        "GET", f"/v1/real_time_scheduling?token={made['url'].rpartition('/')[2]}", (*JSON, key), b"{}"
+    )
+    by_id = wire.send("GET", path, (*JSON, key))
+    disabled = [
+        wire.send("POST", f"{path}/disable", (*CSHARP_SENDING, key), b'{"display_message":"Closed"}')
+        for _ in range(2)
+    ]
+
+    assert by_token.json == by_id.json == {"real_time_scheduling": made}
+    assert [(answer.status, answer.json["real_time_scheduling"]["status"]) for answer in disabled] == [
+        (200, "disabled")
+    ] * 2

@@ -15,6 +15,7 @@ from widgetsvc.calendars.store.availability_rules import AvailabilityRuleStore
 from widgetsvc.calendars.store.available_periods import AvailablePeriodStore
 from widgetsvc.calendars.store.channels import ChannelStore
 from widgetsvc.calendars.store.events import EventStore
+from widgetsvc.calendars.store.feeds import FeedStore
 from widgetsvc.calendars.store.outbox import Outbox
 from widgetsvc.calendars.store.scheduling_links import SchedulingLinkStore
 from widgetsvc.clock import Clock, system_clock
@@ -35,6 +36,7 @@ class Backend:
     events: EventStore
     availability_rules: AvailabilityRuleStore
     available_periods: AvailablePeriodStore
+    feeds: FeedStore
     element_tokens: ElementTokens
     channels: ChannelStore
     outbox: Outbox
@@ -67,6 +69,7 @@ class Backend:
             events=EventStore(engine, clock, channels.changed),
             availability_rules=AvailabilityRuleStore(engine, clock),
             available_periods=AvailablePeriodStore(engine),
+            feeds=FeedStore(engine, secret_key),
             element_tokens=ElementTokens(secret_key, clock),
             channels=channels,
             outbox=outbox,

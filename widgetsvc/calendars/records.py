@@ -81,6 +81,10 @@ class Account:
         """The e-mail address it was connected with, or else the profile's id without its prefix."""
         return self.email or self.profile_id.removeprefix("pro_")
 
+    def has_calendar(self, calendar_id: str) -> bool:
+        """Whether this is its calendar, and still there."""
+        return self.connected and calendar_id == self.calendar_id
+
     @property
     def label(self) -> str:
         """What people know the account by."""
@@ -165,7 +169,10 @@ class EventDraft:
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
-    """An event of somebody else's calendar: it has no `event_id`, and `ics_uid` tells it from the others."""
+    """An event of somebody else's calendar: it has no `event_id`, and `ics_uid` tells it from the others.
+
+    An occurrence of a recurring event has the event's `ics_uid`, a `#`, and what tells it from the others.
+    """
 
     ics_uid: str
     draft: EventDraft
@@ -178,6 +185,7 @@ class ImportCount:
     created: int
     updated: int
     unchanged: int
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import click
 from widgetsvc import __version__
 from widgetsvc.cli.accounts import account
 from widgetsvc.cli.applications import application
+from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
 from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.storage import db
@@ -28,3 +29,5 @@ main.add_command(application)
 main.add_command(account)
 main.add_command(tenant)
 main.add_command(calendar)
+for command in (import_file, export_file, feed):
+    calendar.add_command(command)

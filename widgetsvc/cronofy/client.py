@@ -23,6 +23,7 @@ from widgetsvc.cronofy.responses import (
     CalendarsAnswer,
     ElementToken,
     ElementTokenAnswer,
+    SchedulingLinkAnswer,
     parse,
     refused_fields,
 )
@@ -181,6 +182,14 @@ class CronofyClient:
             on_401=_ACCESS_REFUSED,
         )
         self._send(call)
+
+    def create_scheduling_link(self, link: Mapping[str, object]) -> str:
+        """Create a real-time scheduling link and return the address to share.
+
+        Source: Cronofy API, Create Real-Time Scheduling Link. `link` goes out as JSON, as it is.
+        """
+        call = _Call("POST", "/v1/real_time_scheduling", link, bearer=self._client_secret)
+        return parse(SchedulingLinkAnswer, self._send(call), str(call)).real_time_scheduling.url
 
     def _send(self, call: _Call) -> bytes:
         deadline = self._monotonic() + TOTAL_SECONDS

@@ -79,6 +79,16 @@ class CalendarsAnswer(_Answer):
     calendars: tuple[Calendar, ...]
 
 
+class _SchedulingLink(_Answer):
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2048)]
+
+
+class SchedulingLinkAnswer(_Answer):
+    """`POST /v1/real_time_scheduling`."""
+
+    real_time_scheduling: _SchedulingLink
+
+
 class _Refusal(_Answer):
     errors: dict[str, object]
 

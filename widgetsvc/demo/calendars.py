@@ -80,6 +80,44 @@ def seed(operations: Operations, clock: Clock) -> Tenant:
     return tenant
 
 
+def share_link(operations: Operations, tenant: Tenant, clock: Clock) -> str:
+    """Create a link at which anybody can book half an hour with the interviewer, and return its address."""
+    access = operations.calendars.access(tenant, INTERVIEWS)
+    now = clock()
+    today = datetime.fromtimestamp(now, ZoneInfo(TZID)).date()
+    days = [today + timedelta(days=ahead) for ahead in range(1, _DAYS.stop)]
+    hours = [
+        {"start": _instant(day, "09:00"), "end": _instant(day, "17:00")}
+        for day in days
+        if day.weekday() < _SATURDAY
+    ]
+    return operations.cronofy.create_scheduling_link(
+        {
+            "oauth": {"redirect_uri": "http://localhost/"},
+            "event": {
+                "event_id": f"demo-first-talk-{int(now)}",
+                "summary": "First talk with Anna",
+                "description": "Half an hour about the workshop, the work, and you.",
+                "location": {"description": "Meeting room Pine"},
+            },
+            "availability": {
+                "participants": [{"members": [{"sub": access.sub}], "required": "all"}],
+                "required_duration": {"minutes": 30},
+                "buffer": {"before": {"minutes": 15}, "after": {"minutes": 15}},
+                "query_periods": hours,
+            },
+            "target_calendars": [{"sub": access.sub, "calendar_id": access.calendar_id}],
+            "tzid": TZID,
+            "minimum_notice": {"hours": 12},
+        }
+    )
+
+
+def _instant(day: date, clock: str) -> str:
+    local = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(TZID))
+    return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _tenant(operations: Operations) -> Tenant:
     try:
         return operations.tenants.by_slug(SLUG)

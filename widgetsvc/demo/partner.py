@@ -10,24 +10,16 @@ STRANGER_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerCalendars:
-    """The ids of the tenant's calendars that the pages embed."""
+class Partner:
+    """What the partner was given: a key, the ids of the calendars to embed, and a scheduling link."""
 
-    store: str = "store-harbour"
-    interviews: str = "interviews-anna"
+    publishable_key: str
+    store: str
+    interviews: str
+    scheduling_link: str
 
 
-DEFAULT_CALENDARS = PartnerCalendars()
-
-
-def create_partner_site(
-    service_url: str,
-    publishable_key: str,
-    calendars: PartnerCalendars = DEFAULT_CALENDARS,
-    *,
-    templates: Path,
-    static: Path,
-) -> Flask:
+def create_partner_site(service_url: str, partner: Partner, *, templates: Path, static: Path) -> Flask:
     """The site of “Harbour & Pine”; `templates` and `static` are the folders of the checkout or the wheel."""
     site = Flask(__name__, template_folder=templates, static_folder=None)
 
@@ -36,8 +28,8 @@ def create_partner_site(
         host, _, port = request.host.partition(":")
         return {
             "service_url": service_url.rstrip("/"),
-            "key": publishable_key,
-            "calendars": calendars,
+            "key": partner.publishable_key,
+            "calendars": partner,
             "origin": request.host_url.rstrip("/"),
             "stranger": host == STRANGER_HOST,
             "stranger_url": f"http://{STRANGER_HOST}:{port or 80}/store",

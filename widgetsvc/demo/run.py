@@ -8,9 +8,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from widgetsvc.clock import system_clock
 from widgetsvc.config import Settings
-from widgetsvc.demo.calendars import INTERVIEWS, STORE, seed
-from widgetsvc.demo.partner import PartnerCalendars, create_partner_site
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.demo.calendars import INTERVIEWS, STORE, seed, share_link
+from widgetsvc.demo.partner import Partner, create_partner_site
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.server import listening_address, serve
 from widgetsvc.wiring import build_bundle, build_operations
@@ -25,29 +24,26 @@ def run_demo(settings: Settings, *, port: int, partner_port: int) -> None:
     click.echo("Preparing the UI Elements bundle (a few seconds the first time) …", err=True)
     build_bundle(settings)
     click.echo("Filling two calendars around today …", err=True)
-    tenant = seed(build_operations(settings), system_clock)
-    partner = _partner_server(settings, tenant, partner_port)
-    threading.Thread(target=partner.serve_forever, name="partner site", daemon=True).start()
-    _print_where_to_look(settings, partner_port)
+    operations = build_operations(settings)
+    tenant = seed(operations, system_clock)
+    link = share_link(operations, tenant, system_clock)
+    partner = Partner(tenant.publishable_key, store=STORE, interviews=INTERVIEWS, scheduling_link=link)
+    site = _partner_server(settings, partner, partner_port)
+    threading.Thread(target=site.serve_forever, name="partner site", daemon=True).start()
+    _print_where_to_look(settings, partner_port, link)
     try:
         serve(settings, address=_HOST, port=port)
     finally:
-        partner.shutdown()
+        site.shutdown()
 
 
-def _partner_server(settings: Settings, tenant: Tenant, port: int) -> BaseWSGIServer:
+def _partner_server(settings: Settings, partner: Partner, port: int) -> BaseWSGIServer:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    site = create_partner_site(
-        settings.public_url,
-        tenant.publishable_key,
-        PartnerCalendars(store=STORE, interviews=INTERVIEWS),
-        templates=TEMPLATES,
-        static=STATIC,
-    )
+    site = create_partner_site(settings.public_url, partner, templates=TEMPLATES, static=STATIC)
     return make_server(_HOST, port, site, threaded=True)
 
 
-def _print_where_to_look(settings: Settings, partner_port: int) -> None:
+def _print_where_to_look(settings: Settings, partner_port: int, link: str) -> None:
     partner = f"http://localhost:{partner_port}"
     click.echo(
         f"""
@@ -55,6 +51,7 @@ def _print_where_to_look(settings: Settings, partner_port: int) -> None:
     with the script tag   {partner}/store
     with an iframe        {partner}/portal
     with the token        {partner}/frontend
+  A scheduling link       {link}
   The service             {settings.public_url}/
 
   Ctrl-C ends both.

@@ -13,6 +13,7 @@ from widgetsvc.calendars.api import (
     element_tokens,
     error_handlers,
     events,
+    feeds,
     identity,
     oauth,
     openapi,
@@ -52,6 +53,7 @@ def create_backend_app(backend: Backend, pages: PageAssets | None = None) -> Fla
         channels,
         scheduling,
         openapi,
+        feeds,
     ):
         app.register_blueprint(module.blueprint)
     if pages is not None:

@@ -27,7 +27,7 @@ _MANAGER = account(Permission.MANAGED_AVAILABILITY)
 def _foreign_calendars(owner: Account, sent: dict[str, Any]) -> Iterator[FieldError]:
     calendar_ids = sent.get("calendar_ids")
     for index, calendar_id in enumerate(calendar_ids if isinstance(calendar_ids, list) else []):
-        if isinstance(calendar_id, str) and calendar_id != owner.calendar_id:
+        if isinstance(calendar_id, str) and not owner.has_calendar(calendar_id):
             yield FieldError(
                 f"calendar_ids[{index}]", "errors.not_recognized", "is not a calendar of the account"
             )

@@ -57,9 +57,9 @@ def _url_faults(wanted: ChannelRequest) -> list[FieldError]:
 
 def _calendar_faults(owner: Account, wanted: ChannelRequest) -> list[FieldError]:
     return [
-        FieldError(f"filters.calendar_ids[{i}]", "errors.invalid", "must be a calendar of the account")
+        FieldError(f"filters.calendar_ids[{i}]", "errors.not_recognized", "is not a calendar of the account")
         for i, calendar_id in enumerate(wanted.filters.calendar_ids or ())
-        if calendar_id != owner.calendar_id
+        if not owner.has_calendar(calendar_id)
     ]
 
 

@@ -110,7 +110,7 @@ def reply(owner: Account, _wanted: ParticipationRequest, calendar_id: str, event
 
 
 def _check_own(owner: Account, calendar_id: str) -> None:
-    if owner.calendar_id != calendar_id or not owner.connected:
+    if not owner.has_calendar(calendar_id):
         raise NotFound("no such calendar")
 
 

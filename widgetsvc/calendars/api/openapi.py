@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Flask, Response, current_app, request
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 from werkzeug.routing import Rule
@@ -212,7 +212,7 @@ def _operation(
         content = _json(schema)
         if operation.takes_form:
             content["application/x-www-form-urlencoded"] = {"schema": schema}
-        described["requestBody"] = {"required": _needs(operation.body), "content": content}
+        described["requestBody"] = {"required": _is_needed(operation.body), "content": content}
     described["responses"] = dict(_responses(rule, operation))
     described["security"] = list(_security(operation))
     return described
@@ -229,8 +229,13 @@ def _security(operation: Operation) -> Iterator[Document]:
         yield {}  # the credentials may stand in the body instead
 
 
-def _needs(body: type[Request]) -> bool:
-    return any(field.is_required() for field in body.model_fields.values())
+def _is_needed(body: type[Request]) -> bool:
+    # A body that is left out is read as an empty object.
+    try:
+        body.model_validate({})
+    except ValidationError:
+        return True
+    return False
 
 
 def _parts_of_path(rule: Rule) -> Iterator[Document]:

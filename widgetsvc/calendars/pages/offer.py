@@ -66,9 +66,9 @@ class Offer:
 
     def stands(self, accounts: Mapping[str, Account]) -> bool:
         """Whether everybody is still there whom the link needs."""
-        targets = self.wanted.target_calendars
-        return all(sub in accounts for sub in self.wanted.subs) and all(
-            accounts[target.sub].calendar_id == target.calendar_id for target in targets
+        found = [accounts.get(sub) for sub in self.wanted.subs]
+        return all(account is not None and account.connected for account in found) and all(
+            accounts[target.sub].has_calendar(target.calendar_id) for target in self.wanted.target_calendars
         )
 
     @cached_property

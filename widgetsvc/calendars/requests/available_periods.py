@@ -5,24 +5,24 @@ Source: Cronofy API, Available Periods. The documentation is silent on the windo
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from widgetsvc.calendars import times
 from widgetsvc.calendars.records import AvailablePeriod
 from widgetsvc.calendars.requests.base import (
     Described,
     Flag,
-    Instant,
     Query,
     Request,
     Text,
-    Time,
     TzId,
     fault,
 )
 from widgetsvc.calendars.requests.identifiers import OwnId
+from widgetsvc.calendars.requests.moments import StartOrEnd, ZonedTime, end_after_start
 from widgetsvc.calendars.requests.reading import Day
 from widgetsvc.calendars.store.available_periods import MAX_LENGTH, Cursor, Selection
 
@@ -30,41 +30,23 @@ _UTC = "Etc/UTC"
 _CURSOR = re.compile(r"-?\d{1,11}:.{1,64}", re.ASCII)
 
 
-class ZonedTime(Request):
-    """A Time and the zone that people read it in; the Time itself is an instant whatever the zone."""
-
-    time: Instant
-    tzid: TzId | None = None
+_LONGEST = timedelta(seconds=MAX_LENGTH)
 
 
-def _zoned(raw: object) -> object:
-    if not isinstance(raw, str):
-        return raw
-    try:
-        return ZonedTime.model_construct(time=times.parse_time(raw))
-    except ValueError as error:
-        raise fault("errors.invalid", str(error)) from None
-
-
-ZonedOrPlain = Annotated[ZonedTime, BeforeValidator(_zoned, json_schema_input_type=Time | ZonedTime)]
+def _after_start(end: ZonedTime, info: ValidationInfo) -> ZonedTime:
+    start: ZonedTime | None = info.data.get("start")
+    if start is not None:
+        end_after_start(end.time, start.time, _LONGEST, "an available period")
+    return end
 
 
 class AvailablePeriodRequest(Request):
     """`POST /v1/available_periods`."""
 
     available_period_id: OwnId
-    start: ZonedOrPlain
-    end: ZonedOrPlain
+    start: StartOrEnd
+    end: Annotated[StartOrEnd, AfterValidator(_after_start)]
     tzid: TzId | None = None
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        length = self.end.time - self.start.time
-        if length <= 0:
-            raise fault("errors.invalid_time_pair", "end must be after start", "end")
-        if length > MAX_LENGTH:
-            raise fault("errors.invalid_time_pair", "an available period lasts at most a year", "end")
-        return self
 
     @property
     def period(self) -> AvailablePeriod:

@@ -188,7 +188,8 @@ _DAY = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 """Days between the bounds of what is stored; the calendar leaves some out."""
 
 
-def _instant(text: object) -> int:
+def read_instant(text: object) -> int:
+    """Read a Time into Unix seconds. Raises the fault that it has."""
     if not isinstance(text, str):
         raise fault("errors.invalid", "must be a time such as 2024-06-25T17:00:00Z")
     try:
@@ -252,7 +253,7 @@ class Date(RootModel[str]):
 
 Instant = Annotated[
     int,
-    BeforeValidator(_instant, json_schema_input_type=Time),
+    BeforeValidator(read_instant, json_schema_input_type=Time),
     PlainSerializer(times.format_time, str, when_used="json"),
 ]
 """A Time, read as Unix seconds; in JSON it is a Time again."""

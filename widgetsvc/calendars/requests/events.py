@@ -12,8 +12,8 @@ accepted is kept and given back. Where the documentation is silent:
 
 import json
 import re
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from datetime import date, timedelta
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -28,22 +28,22 @@ from pydantic import (
 )
 
 from widgetsvc.calendars import times
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
 from widgetsvc.calendars.requests.base import (
-    Date,
     Described,
     Flag,
     Name,
     Query,
     Request,
     Text,
-    Time,
     TzId,
     either_is_required,
     fault,
 )
+from widgetsvc.calendars.requests.moments import EventStartOrEnd, ZonedTimeOrDate, end_after_start
 
-_MAX_LENGTH_DAYS = 366
+_LONGEST = timedelta(days=366)
 
 _KEPT_WHEN_OMITTED = frozenset({"url", "conferencing"})
 """Members that an update leaves as they are when it does not name them; null removes them."""
@@ -80,45 +80,6 @@ _LOCALE = r"^[A-Za-z0-9]+([-_][A-Za-z0-9]+)*$"
 
 # RFC 3986: a scheme, and then none of the characters that a URI has to escape.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f<>\"{}|\\^`]+")
-
-
-class Moment(NamedTuple):
-    """A Time (Unix seconds) or a Date, and the zone that came with it."""
-
-    value: int | date
-    tzid: str | None = None
-
-
-class ZonedMoment(Request):
-    """A Time or a Date, and the zone it is meant in; a Time is an instant whatever the zone."""
-
-    time: Time | Date
-    tzid: TzId | None = None
-
-
-def _moment(raw: object) -> Moment:
-    if isinstance(raw, str):
-        return Moment(_time_or_date(raw))
-    if not isinstance(raw, dict) or not isinstance(raw.get("time"), str):
-        raise fault("errors.invalid", "must be a time, a date, or an object with time and tzid")
-    tzid = raw.get("tzid")
-    if tzid is not None and not isinstance(tzid, str):
-        raise fault("errors.tzid_unrecognized", "must be the name of a zone", "tzid")
-    try:
-        times.zone(tzid or "Etc/UTC")
-    except ValueError as error:
-        raise fault("errors.tzid_unrecognized", str(error), "tzid") from None
-    return Moment(_time_or_date(raw["time"]), tzid)
-
-
-def _time_or_date(text: str) -> int | date:
-    try:
-        return times.parse_date(text) if times.looks_like_date(text) else times.parse_time(text)
-    except ValueError as error:
-        raise fault("errors.invalid", str(error)) from None
-
-
-StartOrEnd = Annotated[Moment, BeforeValidator(_moment, json_schema_input_type=Time | Date | ZonedMoment)]
 
 
 def _uri(text: str) -> str:
@@ -317,29 +278,26 @@ class EventDetails(Request):
         return details
 
 
+def _after_start(end: ZonedTimeOrDate, info: ValidationInfo) -> ZonedTimeOrDate:
+    start: ZonedTimeOrDate | None = info.data.get("start")
+    if start is not None:
+        end_after_start(end.time, start.time, _LONGEST, "an event")
+    return end
+
+
 class EventRequest(EventDetails, EventReference):
     """`POST /v1/calendars/{calendar_id}/events`."""
 
-    start: StartOrEnd
-    end: StartOrEnd
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        time = self._time()
-        if time.end <= time.start:
-            raise fault("errors.invalid_time_pair", "end must be after start", "end")
-        if time.end - time.start > _MAX_LENGTH_DAYS * 86_400:
-            raise fault("errors.invalid_time_pair", "an event lasts at most a year", "end")
-        return self
+    start: EventStartOrEnd
+    end: Annotated[EventStartOrEnd, AfterValidator(_after_start)]
 
     def _time(self) -> EventTime:
-        start, end = self.start.value, self.end.value
+        start, end = self.start.time, self.end.time
         if isinstance(start, date) and isinstance(end, date):
             zone = times.zone(self._zone_name() or "Etc/UTC")
-            return EventTime(times.start_of_day(start, zone), times.start_of_day(end, zone), (start, end))
-        if isinstance(start, int) and isinstance(end, int):
-            return EventTime(start, end)
-        raise fault("errors.invalid_time_pair", "start and end must both be times or both be dates", "end")
+            return EventTime(first_of_day(start, zone), first_of_day(end, zone), (start, end))
+        assert isinstance(start, int) and isinstance(end, int)  # noqa: S101, PT018 - `_after_start` has looked
+        return EventTime(start, end)
 
     def _zone_name(self) -> str | None:
         return self.start.tzid or self.tzid

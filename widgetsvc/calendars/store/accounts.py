@@ -344,6 +344,13 @@ class AccountStore:
         query = _among(application_id, subs).order_by(schema.accounts.c.sub).with_for_update(key_share=True)
         return {row.sub: _account(row) for row in connection.execute(query)}
 
+    def account_by_sub(self, sub: str) -> Account | None:
+        """Return an account of any application: for the operator, who looks after all of them."""
+        query = select(*_ACCOUNT_COLUMNS).where(schema.accounts.c.sub == sub)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return _account(row) if row else None
+
     def all_accounts(self, application_id: int) -> list[Account]:
         """Every account of the application, the oldest first."""
         query = (

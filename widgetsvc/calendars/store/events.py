@@ -1,7 +1,8 @@
 """The store of events: writes, imports, reads by window, and what takes up time."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -44,6 +45,14 @@ from widgetsvc.calendars.store.transactions import Joined
 from widgetsvc.clock import Clock
 
 _AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What an import tells all about: of events and series with these `ics_uids`, what touches `within`."""
+
+    ics_uids: frozenset[str]
+    within: Timespan
 
 
 class ManagedTime(NamedTuple):
@@ -131,11 +140,14 @@ class EventStore:
         if changed:
             connection.execute(_UPDATE, changed)
 
-    def import_events(self, calendar_id: str, imported: Iterable[ImportedEvent]) -> ImportCount:
+    def import_events(
+        self, calendar_id: str, imported: Iterable[ImportedEvent], covered: Covered | None = None
+    ) -> ImportCount:
         """Write external events, each in place of the one with its `ics_uid`: all of them or none.
 
         Of several with the same `ics_uid` the last one counts. What is stored just so is left alone, so that
-        a repeated import modifies nothing.
+        a repeated import modifies nothing. What is covered and not imported any more is marked as deleted:
+        it was cancelled, or moved to where it is known by another `ics_uid`.
         """
         wanted = {event.ics_uid: event.draft for event in imported}
         with self._writer.begin() as connection:
@@ -154,9 +166,12 @@ class EventStore:
             if created:
                 connection.execute(_INSERT, created)
             self._replace(connection, changes)
-            if created or changes:
+            gone = [] if covered is None else _gone(connection, calendar_id, covered, wanted)
+            if gone:
+                connection.execute(_MARK_DELETED, [{"uid": uid, "now": now} for uid in gone])
+            if created or changes or gone:
                 self._changes(connection, calendar_id, False, now)
-        return ImportCount(len(created), len(changes), len(stored) - len(changes))
+        return ImportCount(len(created), len(changes), len(stored) - len(changes), len(gone))
 
     def delete(self, calendar_id: str, *, event_id: str | None = None, event_uid: str | None = None) -> None:
         """Mark an event as deleted, by its uid where given; an unknown one is no error, as with Cronofy."""
@@ -259,6 +274,7 @@ _INSERT_UNLESS_THERE: dict[str, Insert] = {
     "postgresql": postgresql.insert(events).on_conflict_do_nothing(index_elements=_KEY),
 }
 _UPDATE = update(events).where(events.c.event_uid == bindparam("uid"))
+_MARK_DELETED = _UPDATE.values(deleted=True, updated_at=bindparam("now"))
 _DELETE = (
     update(events)
     .where(IN_CALENDAR, events.c.deleted.is_(False))
@@ -293,6 +309,15 @@ def _by_ics_uid(connection: Connection, calendar_id: str, wanted: Iterable[str])
         some = {"calendar": calendar_id, "ics_uids": names[begin : begin + _IDS_PER_STATEMENT]}
         found |= {row.ics_uid: row for row in connection.execute(_STORED_BY_ICS_UID, some)}
     return found
+
+
+def _gone(connection: Connection, calendar_id: str, covered: Covered, wanted: Container[str]) -> list[str]:
+    bounds = {"calendar": calendar_id, "first": covered.within.start, "last": covered.within.end}
+    return [
+        event_uid
+        for event_uid, ics_uid in connection.execute(statements.IMPORTED, bounds)
+        if ics_uid not in wanted and ics_uid.partition("#")[0] in covered.ics_uids
+    ]
 
 
 def _pairs(result: CursorResult[Any]) -> list[tuple[int, int]]:

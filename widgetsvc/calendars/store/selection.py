@@ -136,6 +136,10 @@ def _touching(*columns: ColumnElement[Any], where: Iterable[ColumnElement[bool]]
     )
 
 
+IMPORTED = _touching(events.c.event_uid, events.c.ics_uid, where=[events.c.ics_uid.is_not(None)])
+"""What finds imported events that touch `:first` to `:last` in `:calendar`: the event_uid and ics_uid."""
+
+
 def _not_excluded() -> list[ColumnElement[bool]]:
     excluded: BindParameter[str] = bindparam("excluded", expanding=True)
     return [

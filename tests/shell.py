@@ -1,0 +1,42 @@
+"""The command line, as operators and other programs use it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from widgetsvc.cli import main
+
+
+class Shell:
+    """Runs commands on one data folder. A failure that is not a message to the operator fails the test."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.environment = {"WIDGETSVC_DATA_DIR": str(data_dir)}
+
+    def try_(self, *args: str, stdin: bytes | None = None, **settings: str) -> Result:
+        more = {f"WIDGETSVC_{name.upper()}": value for name, value in settings.items()}
+        result = CliRunner().invoke(main, args, input=stdin, env=self.environment | more)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def __call__(self, *args: str) -> str:
+        result = self.try_(*args)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self(*args, "--json"))
+
+    def refused(self, *args: str) -> str:
+        result = self.try_(*args)
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        return result.stderr
+
+    def create_tenant(self, slug: str = "acme", name: str = "Acme Stores", *options: str) -> dict[str, Any]:
+        created: dict[str, Any] = self.json("tenant", "create", slug, "--name", name, *options)
+        return created
