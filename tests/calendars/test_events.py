@@ -278,6 +278,15 @@ def test_a_faulty_query_is_422(calendar: Calendar, endpoint: str, query: dict[st
     assert list(response.json["errors"]) == [path]
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/available_periods"])
+def test_all_faults_of_a_query_are_listed(calendar: Calendar, path: str) -> None:
+    response = calendar.get(
+        path, tzid="Nope", to="2026-02-02", localized_times="perhaps", **{"from": "2026-02-03"}
+    )
+
+    assert response.json["errors"].keys() == {"tzid", "to", "localized_times"}
+
+
 @pytest.mark.parametrize("brackets", ["calendar_ids[]", "calendar_ids"])
 def test_calendar_ids_narrow_the_read(calendar: Calendar, brackets: str) -> None:
     calendar.post(calendar.events_path, SEED_EVENT)
@@ -367,7 +376,8 @@ def test_a_page_link_that_was_never_given_out_is_not_found(calendar: Calendar, l
         (10**30, 0, "evt_" + "0" * 24),
         (True, 0, "evt_" + "0" * 24),
         (2, 0, "\ud800"),
-        (2, 0, "e"),
+        (2, 0, ""),
+        (2, 0, "e" * 65),
     ],
 )
 def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, start: int, uid: str) -> None:
