@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
-from tests.calendars.imports import imported
+from tests.calendars.imports import fill, imported
 from tests.clocks import FakeClock
 from widgetsvc.calendars.api import events as api_events
 from widgetsvc.calendars.backend import Backend
@@ -295,12 +295,6 @@ def test_calendar_ids_narrow_the_read(calendar: Calendar, brackets: str) -> None
     assert calendar.event_ids(**{brackets: "cal_other"}) == []
 
 
-def fill(backend: Backend, calendar: Calendar, count: int, start: str = "2026-11-24T10:00:00Z") -> None:
-    """Many external events at the same time, so that the uid has to break the tie."""
-    events = [imported(f"e{n}", start, "2026-11-24T11:00:00Z") for n in range(count)]
-    backend.events.import_events(calendar.calendar_id, events)
-
-
 def pages(calendar: Calendar, kind: str, **query: str) -> Iterator[dict[str, Any]]:
     document = calendar.get(f"/v1/{kind}", tzid="Etc/UTC", **query).json
     while True:
@@ -449,7 +443,12 @@ def test_conferencing_is_what_was_made_explicit(calendar: Calendar) -> None:
     assert "conferencing" not in only_event(calendar)
 
 
+def impatient(connection: Any, *_: object) -> None:
+    connection.execute("PRAGMA busy_timeout = 10")
+
+
 def test_a_locked_database_is_503_and_nothing_is_written(calendar: Calendar, engine: Engine) -> None:
+    event.listen(engine, "checkout", impatient)
     other = create_engine(engine.url)
     with other.connect() as connection:
         connection.exec_driver_sql("BEGIN EXCLUSIVE")
