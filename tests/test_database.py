@@ -1,7 +1,10 @@
 """The schema in the code and the one that the migrations make are the same."""
 
+import sqlite3
+from contextlib import closing, nullcontext
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
@@ -47,6 +50,18 @@ def test_writes_are_durable(engine: Engine) -> None:
         }
 
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_whoever_writes_has_the_database_to_themselves_from_the_start(engine: Engine, writes: bool) -> None:
+    other = sqlite3.connect(str(engine.url.database), timeout=0, isolation_level=None)
+    begun = engine.execution_options(writes=writes)
+
+    with closing(other), begun.begin() as connection:
+        assert connection.connection.driver_connection.in_transaction
+        refused = pytest.raises(sqlite3.OperationalError, match="locked") if writes else nullcontext()
+        with refused:
+            other.execute("BEGIN IMMEDIATE")
 
 
 def test_an_upgrade_keeps_what_was_written_before(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event, func, select
 
 from tests.calendars.conftest import Api, Calendar
+from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.requests.batch import MAX_ENTRIES
+from widgetsvc.calendars.store import schema
 
 
 def upsert(calendar: Calendar, event_id: str, **changes: Any) -> dict[str, Any]:
@@ -46,6 +49,74 @@ def test_an_entry_fails_alone_and_with_the_faults_of_its_own(api: Api, calendar:
     assert "data" not in found[2]
     assert sorted(calendar.event_ids()) == ["a", "d"]
     assert other.event_ids() == []
+
+
+def test_an_entry_that_the_store_refuses_fails_alone(calendar: Calendar) -> None:
+    nowhere = upsert(calendar, "b", event_uid="evt_unknown")
+    period = {"available_period_id": "p", "start": "2026-11-24T10:00:00Z", "end": "2026-11-24T11:00:00Z"}
+    available = {"method": "POST", "relative_url": "/v1/available_periods", "data": period}
+
+    found = outcomes(calendar, upsert(calendar, "a"), nowhere, available, upsert(calendar, "c"))
+
+    assert [outcome["status"] for outcome in found] == [202, 404, 202, 202]
+    assert sorted(calendar.event_ids()) == ["a", "c"]
+    periods = calendar.get("/v1/available_periods").json["available_periods"]
+    assert [found["available_period_id"] for found in periods] == ["p"]
+
+
+def test_channels_are_told_of_what_was_written_alone(api: Api, calendar: Calendar, engine: Engine) -> None:
+    other = api.calendar("other")
+    for each in (calendar, other):
+        assert each.post("/v1/channels", {"callback_url": "https://hooks.example.com/"}).status_code == 200
+    with engine.begin() as connection:
+        connection.execute(schema.deliveries.delete())
+
+    def told() -> int:
+        with engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(schema.deliveries)).scalar_one()
+
+    outcomes(calendar, upsert(calendar, "a", event_uid="evt_unknown"), upsert(other, "b"))
+    assert told() == 0
+
+    outcomes(calendar, upsert(calendar, "a"), upsert(other, "b"), upsert(calendar, "c"))
+    assert told() == 1
+
+
+def test_deliveries_are_owed_once_the_batch_is_written(calendar: Calendar, backend: Backend) -> None:
+    calendar.post("/v1/channels", {"callback_url": "https://hooks.example.com/"})
+    backend.outbox.claim(10, {}, 10)
+    backend.outbox.owed.clear()
+
+    outcomes(calendar, upsert(calendar, "a"), upsert(calendar, "b", event_uid="evt_unknown"))
+
+    assert backend.outbox.owed.is_set()
+
+
+def test_where_the_database_fails_nothing_of_the_batch_is_written(calendar: Calendar, engine: Engine) -> None:
+    calendar.write("moved", "2026-11-24T08:00:00Z", "2026-11-24T09:00:00Z")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER fail BEFORE INSERT ON former_times BEGIN INSERT INTO missing VALUES (1); END"
+        )
+
+    response = calendar.post("/v1/batch", {"batch": [upsert(calendar, "a"), upsert(calendar, "moved")]})
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert calendar.event_ids() == ["moved"]
+    assert outcomes(calendar, upsert(calendar, "b")) == [{"status": 202}]
+
+
+def test_an_account_that_is_revoked_before_its_batch_is_written_is_unknown(
+    api: Api, calendar: Calendar, engine: Engine
+) -> None:
+    application_id = api.backend.accounts.applications()[0].application_id
+
+    def revoke(*_connection: object) -> None:
+        assert api.backend.accounts.revoke(application_id, calendar.sub)
+
+    event.listen(engine, "checkin", revoke, once=True)
+
+    assert calendar.post("/v1/batch", {"batch": [upsert(calendar, "a")]}).status_code == 401
 
 
 def test_external_events_are_edited_and_deleted_by_uid(calendar: Calendar) -> None:

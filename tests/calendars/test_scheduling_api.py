@@ -122,6 +122,29 @@ def test_every_fault_is_named_at_its_path(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize("more", [{}, {"callback_urls": {"no_times_displayed_url": 7}}, {"tzid": "Nowhere"}])
+def test_callbacks_that_nothing_is_ever_sent_to_are_refused_at_their_paths(
+    api: Api, calendar: Calendar, more: dict[str, Any]
+) -> None:
+    body = wanted(calendar, callback_url="http://hooks.example.com/", tzid=more.get("tzid"))
+    body["callback_urls"] = {
+        "completed_url": "https://169.254.169.254/latest",
+        "no_times_suitable_url": "https://hooks.internal/",
+        **more.get("callback_urls", {}),
+    }
+
+    response = ask(api, body)
+
+    assert response.status_code == 422
+    assert set(response.json["errors"]) == {
+        "callback_url",
+        "callback_urls.completed_url",
+        "callback_urls.no_times_suitable_url",
+        *({"tzid"} & more.keys()),
+        *(f"callback_urls.{name}" for name in more.get("callback_urls", {})),
+    }
+
+
 def test_strangers_are_named_at_their_paths(
     api: Api, calendar: Calendar, backend: Backend, http: FlaskClient
 ) -> None:

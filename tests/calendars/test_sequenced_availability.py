@@ -1,6 +1,7 @@
 """`POST /v1/sequenced_availability`: what it accepts and how it answers; the engine has tests of its own."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -232,6 +233,33 @@ def test_items_that_lie_months_apart_are_refused(api: Api, calendar: Calendar) -
     ]
 
     assert list(ask(api, {"sequence": items}).json["errors"]) == ["sequence"]
+
+
+@pytest.mark.parametrize(
+    ("free", "ordered", "minutes", "days", "taken"),
+    [
+        (5, 0, 5, 35, True),
+        (5, 0, 1, 35, False),
+        (5, 5, 15, 35, False),
+        (5, 5, 15, 7, True),
+        (0, 10, 5, 35, True),
+        (0, 10, 1, 35, False),
+    ],
+)
+def test_a_search_that_would_take_too_long_is_refused(
+    shared: Api, free: int, ordered: int, minutes: int, days: int, *, taken: bool
+) -> None:
+    calendar = shared.calendar("busy")
+    calendar.write("always", "2026-11-01T00:00:00Z", "2027-01-31T00:00:00Z")
+    orders: list[dict[str, int]] = [{}] * free + [{"ordinal": n} for n in range(ordered)]
+    items = [item(n, calendar.sub, minutes=minutes, **order) for n, order in enumerate(orders)]
+    end = date(2026, 11, 24) + timedelta(days=days)
+    periods = [{"start": "2026-11-24T00:00:00Z", "end": f"{end}T00:00:00Z"}]
+
+    response = ask(shared, {"sequence": items, "query_periods": periods})
+
+    assert response.status_code == (200 if taken else 422)
+    assert taken or set(response.json["errors"]) == {"sequence"}
 
 
 def test_every_fault_is_listed_at_once(api: Api, calendar: Calendar) -> None:

@@ -1,9 +1,11 @@
 """The embedded backend as one object, and the Flask application that serves it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from flask import Flask, current_app
-from sqlalchemy import Engine
+from flask import Flask, current_app, g
+from sqlalchemy import Connection, Engine
 
 from widgetsvc.calendars.delivery import Courier
 from widgetsvc.calendars.element_tokens import ElementTokens
@@ -24,8 +26,12 @@ _EXTENSION = "widgetsvc.calendars"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The backend's parts. `public_url` is the origin that the outside world reaches it at."""
+    """The backend's parts. `public_url` is the origin that the outside world reaches it at.
 
+    Transactions that write are those of `writer`.
+    """
+
+    writer: Engine
     accounts: AccountStore
     events: EventStore
     availability_rules: AvailabilityRuleStore
@@ -58,6 +64,7 @@ class Backend:
         outbox = Outbox(engine, clock)
         channels = ChannelStore(engine, outbox, clock)
         return cls(
+            writer=engine.execution_options(writes=True),
             accounts=AccountStore(engine, secret_key, clock),
             events=EventStore(engine, clock, channels.changed),
             availability_rules=AvailabilityRuleStore(engine, clock),
@@ -73,6 +80,14 @@ class Backend:
             clock=clock,
         )
 
+    def within(self, connection: Connection) -> "Backend":
+        """The same backend, whose events and available periods are those of the connection's transaction."""
+        return replace(
+            self,
+            events=self.events.within(connection),
+            available_periods=self.available_periods.within(connection),
+        )
+
     def courier(self) -> Courier:
         """What makes the deliveries that the outbox holds."""
         return Courier(self.outbox, self.accounts.client_secret, self.outbound.send, self.clock)
@@ -84,5 +99,20 @@ class Backend:
 
 def current_backend() -> Backend:
     """The backend of the application that handles the current request."""
-    backend: Backend = current_app.extensions[_EXTENSION]
+    backend: Backend = g.get(_EXTENSION) or current_app.extensions[_EXTENSION]
     return backend
+
+
+@contextmanager
+def one_transaction() -> Iterator[Connection]:
+    """Let all that the current request does in the context be `within` one transaction.
+
+    Leaving the context commits it, and an exception undoes it as a whole.
+    """
+    backend = current_backend()
+    with backend.writer.begin() as connection:
+        setattr(g, _EXTENSION, backend.within(connection))
+        try:
+            yield connection
+        finally:
+            g.pop(_EXTENSION)

@@ -1,10 +1,12 @@
 """Real-time scheduling: make a link, ask how it stands, close it.
 
-Source: Cronofy API, Real-Time Scheduling. Where the documentation is silent: a completed link cannot be
-disabled (422), a disabled one can be again, with another message.
+Source: Cronofy API, Real-Time Scheduling. Where the documentation is silent:
+
+- A completed link cannot be disabled (422), a disabled one can be again, with another message.
+- Callbacks go to public https addresses only, unless the operator's settings allow others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +28,9 @@ from widgetsvc.calendars.requests.scheduling import (
     LinkQuery,
     RealTimeSchedulingRequest,
     TargetCalendar,
+    callbacks_in,
 )
+from widgetsvc.outbound import AddressRefused
 
 blueprint = Blueprint("scheduling", __name__)
 
@@ -47,7 +51,8 @@ _APPLICATION = Caller(_application, ())
 
 
 def _further_faults(application: Application, sent: dict[str, Any]) -> Iterator[FieldError]:
-    return _unknown(application, located_in(sent.get("availability"), "availability."), _targets_in(sent))
+    yield from _unknown(application, located_in(sent.get("availability"), "availability."), _targets_in(sent))
+    yield from _refused(callbacks_in(sent))
 
 
 @endpoint(
@@ -63,10 +68,11 @@ def create_link(application: Application, wanted: RealTimeSchedulingRequest) -> 
     """Make a link on which one person picks one time for an event."""
     members = list(located(wanted.availability.participants, "availability."))
     targets = [(f"target_calendars[{n}]", target) for n, target in enumerate(wanted.target_calendars)]
-    faults = list(_unknown(application, members, targets))
+    stored = wanted.stored()
+    faults = [*_unknown(application, members, targets), *_refused(callbacks_in(stored))]
     if faults:
         raise InvalidParameters(faults)
-    link = current_backend().scheduling_links.create(application.application_id, wanted.stored())
+    link = current_backend().scheduling_links.create(application.application_id, stored)
     document = _document(link)
     # Ruby and C# read `url` at the top, the documentation has it in the nested object.
     return jsonify({"url": document["url"], "real_time_scheduling": document})
@@ -159,3 +165,12 @@ def _unknown(
             yield FieldError(f"{path}.sub", "errors.not_recognized", "is not an account of this application")
         elif not account.has_calendar(target.calendar_id):
             yield FieldError(f"{path}.calendar_id", "errors.not_recognized", "is not the account's calendar")
+
+
+def _refused(callbacks: Mapping[str, str]) -> Iterator[FieldError]:
+    """The addresses, by their paths, that nothing would ever be sent to."""
+    for path, url in callbacks.items():
+        try:
+            current_backend().outbound.check(url)
+        except AddressRefused as error:
+            yield FieldError(path, "errors.invalid", str(error))

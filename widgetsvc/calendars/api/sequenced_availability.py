@@ -13,13 +13,16 @@ from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.diaries import Diaries, Party
 from widgetsvc.calendars.engine import availability, sequences
 from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge
-from widgetsvc.calendars.errors import FieldError
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.requests.availability import BufferSide
 from widgetsvc.calendars.requests.sequenced_availability import (
     SequencedAvailabilityRequest,
     SequenceItemRequest,
     located_in_sequence,
 )
+
+MOST_STEPS = 2_500_000
+"""What a search may come to; more would hold a thread for several seconds."""
 
 blueprint = Blueprint("sequenced_availability", __name__)
 
@@ -43,6 +46,13 @@ def query_sequenced_availability(allowed: Reach, wanted: SequencedAvailabilityRe
     parties = [Party(item.participants, item.buffer) for item in wanted.sequence]
     known = Diaries(current_backend(), accounts, parties, _within(wanted), wanted.excluded)
     items = [_item(item, wanted, known) for item in wanted.sequence]
+    if sequences.effort(items) > MOST_STEPS:
+        raise InvalidParameters.single(
+            "sequence",
+            "errors.too_many",
+            "the items have too many starts and orders to try; "
+            "give more of them an ordinal, wider start intervals or less time",
+        )
     return jsonify(wire.sequences(sequences.sequences(items, wanted.max_results)))
 
 

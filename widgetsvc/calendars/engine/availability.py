@@ -131,6 +131,14 @@ def meetings(query: Query) -> Iterator[Opening]:
     return _meetings(query, hop=1)
 
 
+def most_meetings(query: Query) -> int:
+    """How many starts `meetings` looks at, at most: whoever is free when, it finds no more."""
+    if query.starts:
+        return len(query.starts)
+    step = query.start_interval or _grid_of(query.duration)
+    return sum((window.end - window.start) // step + 1 for window in merge(query.windows))
+
+
 class _Roster:
     """The members of all groups in request order; a set of them is an int, with bit n for member n."""
 

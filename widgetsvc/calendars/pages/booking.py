@@ -6,7 +6,6 @@ documented. Source: Cronofy API, Scheduling Triggers.
 """
 
 import json
-from dataclasses import replace
 from enum import Enum, auto
 
 from widgetsvc.calendars import wire
@@ -44,7 +43,7 @@ def book(backend: Backend, seen: SchedulingLink, start: int, visitor_tzid: str) 
         accounts = backend.accounts.lock(connection, link.application_id, offer.wanted.subs)
         if link.status is SchedulingStatus.DISABLED or not offer.stands(accounts):
             return Outcome.CLOSED
-        within = replace(backend, events=backend.events.within(connection))
+        within = backend.within(connection)
         opening = offer.opening(within, accounts, start)
         if opening is None:
             return Outcome.TAKEN

@@ -5,6 +5,7 @@ which application calendars do not have: its `redirect_uri` is where the page le
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -15,19 +16,24 @@ from widgetsvc.calendars.requests.events import EventDetails
 from widgetsvc.urls import origin_of
 
 MAX_TARGETS = 50
+_MAX_URL = 2_048
 _NOT_IN_URLS = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
-def _web_url(text: str) -> str:
+def _is_web_url(text: str) -> bool:
     # urlsplit drops line breaks where they would split a header.
-    if _NOT_IN_URLS.search(text) or origin_of(text) is None:
+    return not _NOT_IN_URLS.search(text) and origin_of(text) is not None
+
+
+def _web_url(text: str) -> str:
+    if not _is_web_url(text):
         raise fault("errors.invalid", "must be an http or https URL")
     return text
 
 
 WebUrl = Annotated[
     str,
-    StringConstraints(max_length=2048),
+    StringConstraints(max_length=_MAX_URL),
     AfterValidator(_web_url),
     Described(
         {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\]+$", "examples": ["https://jobs.example.com/booked"]}
@@ -68,6 +74,19 @@ class CallbackUrls(Request):
     completed_url: WebUrl | None = None
     no_times_suitable_url: WebUrl | None = None
     no_times_displayed_url: WebUrl | None = None
+
+
+def callbacks_in(sent: Mapping[str, Any]) -> dict[str, str]:
+    """The callback addresses of a body, by their paths, without those that are no web addresses at all."""
+    nested = sent.get("callback_urls")
+    found = {"callback_url": sent.get("callback_url")}
+    if isinstance(nested, dict):
+        found |= {f"callback_urls.{name}": nested.get(name) for name in CallbackUrls.model_fields}
+    return {
+        path: url
+        for path, url in found.items()
+        if isinstance(url, str) and len(url) <= _MAX_URL and _is_web_url(url)
+    }
 
 
 class RedirectUrls(Request):

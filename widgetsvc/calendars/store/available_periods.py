@@ -1,15 +1,17 @@
 """The store of available periods: single stretches of time at which accounts are available."""
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.records import AvailablePeriod
 from widgetsvc.calendars.store import owned
 from widgetsvc.calendars.store.schema import available_periods as table
+from widgetsvc.calendars.store.transactions import Joined
 
 MAX_PERIODS = 10_000
 """Available periods that an account has at most."""
@@ -43,8 +45,14 @@ class AvailablePeriodStore:
     """Available periods of all accounts, by sub and the application's own id."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reader = engine
-        self._writer = engine.execution_options(writes=True)
+        self._reader: Engine | Joined = engine
+        self._writer: Engine | Joined = engine.execution_options(writes=True)
+
+    def within(self, connection: Connection) -> "AvailablePeriodStore":
+        """The same store in the connection's transaction."""
+        joined = copy(self)
+        joined._reader = joined._writer = Joined(connection)
+        return joined
 
     def upsert(self, sub: str, period: AvailablePeriod) -> bool:
         """Write a period over the one of its id. False if it would be more than `MAX_PERIODS`.

@@ -5,7 +5,6 @@ short range of the index `ix_events_time`: the cost depends on what is in the wi
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
@@ -52,6 +51,7 @@ from widgetsvc.calendars.records import (
     Transparency,
 )
 from widgetsvc.calendars.store.schema import events, former_times
+from widgetsvc.calendars.store.transactions import Joined
 from widgetsvc.calendars.times import start_of_day
 from widgetsvc.clock import Clock
 
@@ -138,19 +138,6 @@ class ManagedTime(NamedTuple):
     tags: frozenset[str]
 
 
-class _Joined:
-    """In an engine's place: everything is part of one transaction, which somebody else ends."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def connect(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._connection)
-
-    def begin(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._connection)
-
-
 Changes = Callable[[Connection, str, bool, int], None]
 """Told of a change to events, inside the transaction that makes it and after the write.
 
@@ -167,8 +154,8 @@ class EventStore:
     """Events of all calendars. `changes` is told of every write that changes something."""
 
     def __init__(self, engine: Engine, clock: Clock, changes: Changes = _nobody) -> None:
-        self._reader: Engine | _Joined = engine
-        self._writer: Engine | _Joined = engine.execution_options(writes=True)
+        self._reader: Engine | Joined = engine
+        self._writer: Engine | Joined = engine.execution_options(writes=True)
         self._clock = clock
         self._changes = changes
         self._insert_unless_there = _INSERT_UNLESS_THERE[engine.dialect.name]
@@ -176,7 +163,7 @@ class EventStore:
     def within(self, connection: Connection) -> "EventStore":
         """The same store in the connection's transaction: what it reads still holds when it writes."""
         joined = copy(self)
-        joined._reader = joined._writer = _Joined(connection)
+        joined._reader = joined._writer = Joined(connection)
         return joined
 
     def upsert(self, calendar_id: str, draft: EventDraft) -> None:
