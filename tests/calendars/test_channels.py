@@ -133,6 +133,10 @@ def test_channels_are_for_access_tokens(api: Api, calendar: Calendar, credential
         ({"callback_url": HOOKS, "filters": {"calendar_ids": [7]}}, {"filters.calendar_ids[0]"}),
         ({"callback_url": HOOKS, "filters": {"only_managed": "yes"}}, {"filters.only_managed"}),
         (
+            {"callback_url": "https://localhost/", "filters": {"calendar_ids": ["cal_of_others", 7]}},
+            {"callback_url", "filters.calendar_ids[0]", "filters.calendar_ids[1]"},
+        ),
+        (
             {"callback_url": "https://localhost/", "filters": {"calendar_ids": ["cal_of_others"]}},
             {"callback_url", "filters.calendar_ids[0]"},
         ),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
-from tests.calendars.imports import imported
+from tests.calendars.imports import fill, imported
 from tests.clocks import FakeClock
 from widgetsvc.calendars.api import events as api_events
 from widgetsvc.calendars.backend import Backend
@@ -278,18 +278,21 @@ def test_a_faulty_query_is_422(calendar: Calendar, endpoint: str, query: dict[st
     assert list(response.json["errors"]) == [path]
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/available_periods"])
+def test_all_faults_of_a_query_are_listed(calendar: Calendar, path: str) -> None:
+    response = calendar.get(
+        path, tzid="Nope", to="2026-02-02", localized_times="perhaps", **{"from": "2026-02-03"}
+    )
+
+    assert response.json["errors"].keys() == {"tzid", "to", "localized_times"}
+
+
 @pytest.mark.parametrize("brackets", ["calendar_ids[]", "calendar_ids"])
 def test_calendar_ids_narrow_the_read(calendar: Calendar, brackets: str) -> None:
     calendar.post(calendar.events_path, SEED_EVENT)
 
     assert len(calendar.event_ids(**{brackets: calendar.calendar_id})) == 1
     assert calendar.event_ids(**{brackets: "cal_other"}) == []
-
-
-def fill(backend: Backend, calendar: Calendar, count: int, start: str = "2026-11-24T10:00:00Z") -> None:
-    """Many external events at the same time, so that the uid has to break the tie."""
-    events = [imported(f"e{n}", start, "2026-11-24T11:00:00Z") for n in range(count)]
-    backend.events.import_events(calendar.calendar_id, events)
 
 
 def pages(calendar: Calendar, kind: str, **query: str) -> Iterator[dict[str, Any]]:
@@ -367,7 +370,8 @@ def test_a_page_link_that_was_never_given_out_is_not_found(calendar: Calendar, l
         (10**30, 0, "evt_" + "0" * 24),
         (True, 0, "evt_" + "0" * 24),
         (2, 0, "\ud800"),
-        (2, 0, "e"),
+        (2, 0, ""),
+        (2, 0, "e" * 65),
     ],
 )
 def test_a_page_link_made_by_hand_is_not_found(calendar: Calendar, number: int, start: int, uid: str) -> None:
@@ -439,7 +443,12 @@ def test_conferencing_is_what_was_made_explicit(calendar: Calendar) -> None:
     assert "conferencing" not in only_event(calendar)
 
 
+def impatient(connection: Any, *_: object) -> None:
+    connection.execute("PRAGMA busy_timeout = 10")
+
+
 def test_a_locked_database_is_503_and_nothing_is_written(calendar: Calendar, engine: Engine) -> None:
+    event.listen(engine, "checkout", impatient)
     other = create_engine(engine.url)
     with other.connect() as connection:
         connection.exec_driver_sql("BEGIN EXCLUSIVE")

@@ -5,9 +5,10 @@ Source: Cronofy API, Data types; the SDKs' deviations that have to be accepted.
 """
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from widgetsvc.calendars.engine.localtime import day_of, first_of_day
 from widgetsvc.timezones import is_zone
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
@@ -74,12 +75,7 @@ def zone(tzid: str) -> ZoneInfo:
 
 def start_of_day(day: date, tz: ZoneInfo) -> int:
     """Unix seconds of the first moment of a day in a zone."""
-    return int(datetime.combine(day, time.min, tz).timestamp())
-
-
-def day_of(instant: int, tz: ZoneInfo) -> date:
-    """The calendar day on which an instant falls in a zone."""
-    return datetime.fromtimestamp(instant, tz).date()
+    return first_of_day(day, tz)
 
 
 def days_from(instant: int, days: int, tz: ZoneInfo) -> date:

@@ -3,7 +3,7 @@
 Source: Cronofy API, Availability Rules; deleting an unknown rule is no error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.own_calendars import foreign_calendars
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
 from widgetsvc.calendars.records import Account
@@ -24,13 +25,8 @@ blueprint = Blueprint("availability_rules", __name__)
 _MANAGER = account(Permission.MANAGED_AVAILABILITY)
 
 
-def _foreign_calendars(owner: Account, sent: dict[str, Any]) -> Iterator[FieldError]:
-    calendar_ids = sent.get("calendar_ids")
-    for index, calendar_id in enumerate(calendar_ids if isinstance(calendar_ids, list) else []):
-        if isinstance(calendar_id, str) and not owner.has_calendar(calendar_id):
-            yield FieldError(
-                f"calendar_ids[{index}]", "errors.not_recognized", "is not a calendar of the account"
-            )
+def _store_faults(owner: Account, sent: Mapping[str, Any]) -> Iterator[FieldError]:
+    return foreign_calendars(owner, sent.get("calendar_ids"), "calendar_ids")
 
 
 @endpoint(
@@ -40,11 +36,11 @@ def _foreign_calendars(owner: Account, sent: dict[str, Any]) -> Iterator[FieldEr
     {200: "the rule as written"},
     caller=_MANAGER,
     body=AvailabilityRuleRequest,
-    further_faults=_foreign_calendars,
+    further_faults=_store_faults,
 )
 def upsert_availability_rule(owner: Account, wanted: AvailabilityRuleRequest) -> Response:
     """Create an availability rule, or replace the one of this id."""
-    faults = list(_foreign_calendars(owner, {"calendar_ids": wanted.calendar_ids}))
+    faults = list(_store_faults(owner, wanted.model_dump()))
     if faults:
         raise InvalidParameters(faults)
     if not current_backend().availability_rules.upsert(owner.sub, wanted.rule):

@@ -4,13 +4,13 @@ Source: Cronofy API, Available Periods; deleting an unknown period is no error.
 """
 
 from http import HTTPStatus
-from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.paging import Listing
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import InvalidParameters
 from widgetsvc.calendars.records import Account, AvailablePeriod
@@ -19,7 +19,8 @@ from widgetsvc.calendars.requests.available_periods import (
     AvailablePeriodRequest,
     AvailablePeriodsQuery,
 )
-from widgetsvc.calendars.store.available_periods import MAX_PERIODS
+from widgetsvc.calendars.requests.page_links import PageLink, Place
+from widgetsvc.calendars.store.available_periods import MAX_PERIODS, Cursor
 
 blueprint = Blueprint("available_periods", __name__)
 
@@ -75,24 +76,37 @@ def delete_available_periods(owner: Account, unwanted: AvailablePeriodReference)
 )
 def read_available_periods(owner: Account, reading: AvailablePeriodsQuery) -> Response:
     """The account's available periods by start, a page at a time."""
-    store = current_backend().available_periods
-    selection = reading.selection(owner.sub)
-    found = store.page(selection, reading.cursor, PERIODS_PER_PAGE + 1)
-    shown, more = found[:PERIODS_PER_PAGE], len(found) > PERIODS_PER_PAGE
-    # Counting is only needed where there are several pages: a first page that holds all knows the total.
-    total = 1 if reading.page == 1 and not more else -(-store.count(selection) // PERIODS_PER_PAGE)
-    next_page = _link(reading.page + 1, shown[-1]) if more else None
-    entries = [wire.available_period(period, reading.localized_in(period)) for period in shown]
-    return jsonify(
-        wire.page(reading.page, max(total, reading.page), next_page, {"available_periods": entries})
-    )
+    return jsonify(_page(owner, reading))
 
 
-def _link(page: int, last: AvailablePeriod) -> str:
-    """The page after the one that ends with `last`, of the same query."""
-    kept = {name: text for name, text in request.args.items() if name in _REPEATED}
-    onward = {"page": page, "after": f"{last.start}:{last.available_period_id}"}
-    return f"{current_backend().public_url}/v1/available_periods?{urlencode(kept | onward)}"
+@endpoint(
+    blueprint,
+    "GET",
+    "/v1/available_periods/pages/<link>",
+    {200: "a page of available periods"},
+    caller=account(),
+)
+def read_available_periods_page(owner: Account, link: str) -> Response:
+    """A further page of available periods."""
+    page = PageLink.decode(link)
+    return jsonify(_page(owner, page.read(AvailablePeriodsQuery), page))
 
 
-_REPEATED = {"from", "to", "tzid", "localized_times"}
+def _page(owner: Account, reading: AvailablePeriodsQuery, link: PageLink | None = None) -> wire.Document:
+    store, selection = current_backend().available_periods, reading.selection(owner.sub)
+
+    def read(after: Place | None, most: int) -> list[AvailablePeriod]:
+        return store.page(selection, Cursor(*after) if after else None, most)
+
+    def entry(period: AvailablePeriod) -> wire.Document:
+        return wire.available_period(period, reading.localized_in(period))
+
+    return Listing(
+        "available_periods",
+        AvailablePeriodsQuery,
+        PERIODS_PER_PAGE,
+        read,
+        lambda: store.count(selection),
+        lambda period: Place(period.start, period.available_period_id),
+        entry,
+    ).page(link)

@@ -6,12 +6,15 @@ Source: Cronofy API, Push Notifications; where the documentation is silent:
 - Cronofy takes HTTP addresses, too; here they are refused unless the operator's settings allow them.
 """
 
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.own_calendars import foreign_calendars
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters, NotFound
 from widgetsvc.calendars.records import Account
@@ -21,6 +24,22 @@ from widgetsvc.outbound import AddressRefused
 blueprint = Blueprint("channels", __name__)
 
 
+def _store_faults(owner: Account, sent: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What is wrong with a body that only this server can know."""
+    backend = current_backend()
+    callback_url, filters = sent.get("callback_url"), sent.get("filters")
+    if isinstance(callback_url, str):
+        try:
+            backend.outbound.check(callback_url)
+        except AddressRefused as error:
+            yield FieldError("callback_url", "errors.invalid", str(error))
+    calendar_ids = filters.get("calendar_ids") if isinstance(filters, dict) else None
+    yield from foreign_calendars(owner, calendar_ids, "filters.calendar_ids")
+    if backend.accounts.client_secret(owner.application_id) is None:
+        words = "the application's secret is not kept, so notifications could not be signed"
+        yield FieldError("base", "errors.invalid", f"{words}; its credentials have to be made anew")
+
+
 @endpoint(
     blueprint,
     "POST",
@@ -28,39 +47,20 @@ blueprint = Blueprint("channels", __name__)
     {200: "the channel, which is an existing one where it is just like it"},
     caller=account(),
     body=ChannelRequest,
+    further_faults=_store_faults,
 )
 def create_channel(owner: Account, wanted: ChannelRequest) -> Response:
     """Create a channel, which is sent a verification."""
-    faults = [*_url_faults(wanted), *_calendar_faults(owner, wanted)]
-    backend = current_backend()
-    if backend.accounts.client_secret(owner.application_id) is None:
-        words = "the application's secret is not kept, so notifications could not be signed"
-        faults.append(FieldError("base", "errors.invalid", f"{words}; its credentials have to be made anew"))
+    faults = list(_store_faults(owner, wanted.model_dump()))
     if faults:
         raise InvalidParameters(faults)
-    channel = backend.channels.create(
+    channel = current_backend().channels.create(
         owner,
         wanted.callback_url,
         wanted.filters.calendar_ids,
         only_managed=wanted.filters.only_managed,
     )
     return jsonify(channel=channel.as_document())
-
-
-def _url_faults(wanted: ChannelRequest) -> list[FieldError]:
-    try:
-        current_backend().outbound.check(wanted.callback_url)
-    except AddressRefused as error:
-        return [FieldError("callback_url", "errors.invalid", str(error))]
-    return []
-
-
-def _calendar_faults(owner: Account, wanted: ChannelRequest) -> list[FieldError]:
-    return [
-        FieldError(f"filters.calendar_ids[{i}]", "errors.not_recognized", "is not a calendar of the account")
-        for i, calendar_id in enumerate(wanted.filters.calendar_ids or ())
-        if not owner.has_calendar(calendar_id)
-    ]
 
 
 @endpoint(blueprint, "GET", "/v1/channels", {200: "the account's channels"}, caller=account())

@@ -84,8 +84,11 @@ class Operation:
                 raise OAuthRefused("invalid_request", str(error)) from None
             if self.further_faults is None:
                 raise
+            faulty = {fault.path for fault in error.faults}
             further = self.further_faults(*given, body_as_sent(), **path)
-            raise InvalidParameters([*error.faults, *further]) from None
+            # What is not even well formed need not be told that it is unknown, too.
+            unknown = [fault for fault in further if fault.path not in faulty]
+            raise InvalidParameters([*error.faults, *unknown]) from None
 
 
 class Takes(TypedDict, total=False):

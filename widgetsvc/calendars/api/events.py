@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import NamedTuple
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from widgetsvc.calendars import wire
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint
+from widgetsvc.calendars.api.paging import Listing
 from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import InvalidParameters, NotFound
 from widgetsvc.calendars.records import Account, Event
@@ -20,7 +20,8 @@ from widgetsvc.calendars.requests.events import (
     EventRequest,
     ParticipationRequest,
 )
-from widgetsvc.calendars.requests.reading import PageLink, ReadingQuery
+from widgetsvc.calendars.requests.page_links import PageLink, Place
+from widgetsvc.calendars.requests.reading import ReadingQuery
 from widgetsvc.calendars.store.selection import Cursor, Selection
 from widgetsvc.permissions import Permission
 
@@ -127,7 +128,7 @@ def read_events(owner: Account, reading: ReadingQuery) -> Response:
 def read_events_page(owner: Account, link: str) -> Response:
     """A further page of events."""
     page = PageLink.decode(link)
-    return jsonify(_events_page(owner, page.reading, page))
+    return jsonify(_events_page(owner, page.read(ReadingQuery), page))
 
 
 @endpoint(blueprint, "GET", "/v1/free_busy", {200: "a page of times"}, caller=_READER, query=ReadingQuery)
@@ -140,7 +141,7 @@ def read_free_busy(owner: Account, reading: ReadingQuery) -> Response:
 def read_free_busy_page(owner: Account, link: str) -> Response:
     """A further page of free/busy times."""
     page = PageLink.decode(link)
-    return jsonify(_free_busy_page(owner, page.reading, page))
+    return jsonify(_free_busy_page(owner, page.read(ReadingQuery), page))
 
 
 def _first_page(owner: Account, document: wire.Document, reading: ReadingQuery) -> Response:
@@ -154,7 +155,7 @@ def _events_page(owner: Account, reading: ReadingQuery, link: PageLink | None = 
         return wire.event(event, reading.localized_in, include_geo=reading.include_geo)
 
     selection = reading.selection(owner.calendar_id, current_backend().clock())
-    return _page(_Kind("events", EVENTS_PER_PAGE, entry), selection, link)
+    return _page("events", EVENTS_PER_PAGE, entry, selection, link)
 
 
 def _free_busy_page(owner: Account, reading: ReadingQuery, link: PageLink | None = None) -> wire.Document:
@@ -164,29 +165,25 @@ def _free_busy_page(owner: Account, reading: ReadingQuery, link: PageLink | None
     selection = reading.selection(owner.calendar_id, current_backend().clock())
     if selection is not None:
         selection = replace(selection, include_transparent=reading.include_free)
-    return _page(_Kind("free_busy", FREE_BUSY_PER_PAGE, entry), selection, link)
+    return _page("free_busy", FREE_BUSY_PER_PAGE, entry, selection, link)
 
 
-class _Kind(NamedTuple):
-    name: str
-    size: int
-    entry: Callable[[Event], wire.Document]
+def _page(
+    name: str,
+    size: int,
+    entry: Callable[[Event], wire.Document],
+    selection: Selection | None,
+    link: PageLink | None,
+) -> wire.Document:
+    store = current_backend().events
 
+    def read(after: Place | None, most: int) -> list[Event]:
+        return store.page(selection, Cursor(*after) if after else None, most) if selection else []
 
-def _page(kind: _Kind, selection: Selection | None, link: PageLink | None) -> wire.Document:
-    backend = current_backend()
-    number = link.number if link else 1
-    if selection is None:
-        return wire.page(number, number, None, {kind.name: []})
-    found = backend.events.page(selection, link.after if link else None, kind.size + 1)
-    if len(found) <= kind.size:
-        # Whatever was written or deleted since the first page, this is the last one.
-        return wire.page(number, number, None, {kind.name: [kind.entry(event) for event in found]})
-    # Counting reads all that is to come, so only the first page does it, and the links pass it on.
-    total = link.total if link else -(-backend.events.count(selection) // kind.size)
-    total = max(total, number + 1)
-    entries = found[: kind.size]
-    last = Cursor(entries[-1].draft.time.start, entries[-1].event_uid)
-    further = PageLink.after_page(number, total, link.values if link else request.args, last)
-    next_page = f"{backend.public_url}/v1/{kind.name}/pages/{further.encode()}"
-    return wire.page(number, total, next_page, {kind.name: [kind.entry(event) for event in entries]})
+    def count() -> int:
+        return store.count(selection) if selection else 0
+
+    def place(event: Event) -> Place:
+        return Place(event.draft.time.start, event.event_uid)
+
+    return Listing(name, ReadingQuery, size, read, count, place, entry).page(link)

@@ -9,12 +9,12 @@ from typing import Any
 from widgetsvc.calendars.api.availability import find
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.availability import Opening
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan, merge
 from widgetsvc.calendars.pages.words import Reader
 from widgetsvc.calendars.records import Account, SchedulingLink
 from widgetsvc.calendars.requests.availability import AvailabilityRequest, Period, Slot
 from widgetsvc.calendars.requests.scheduling import RealTimeSchedulingRequest
-from widgetsvc.calendars.times import start_of_day
 
 _MINUTE = 60
 _DAYS_ON_A_PAGE = 5
@@ -80,7 +80,7 @@ class Offer:
         self, backend: Backend, accounts: Mapping[str, Account], reader: Reader, first: date | None
     ) -> Choice:
         """The free times by the reader's days, from a day on or from the beginning."""
-        begins = start_of_day(first, reader.tz) if first else 0
+        begins = first_of_day(first, reader.tz) if first else 0
         query = self._query_from(max(self._earliest, begins))
         if query is None:
             return Choice([], None)

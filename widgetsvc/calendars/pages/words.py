@@ -4,6 +4,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from widgetsvc.calendars.engine.localtime import day_of
+
 _UTC = {"Etc/UTC", "UTC", "Etc/UCT", "UCT", "Etc/Zulu", "Zulu", "Etc/GMT", "GMT"}
 
 
@@ -20,7 +22,7 @@ class Reader(NamedTuple):
 
     def day(self, instant: int) -> date:
         """The day on which an instant falls."""
-        return datetime.fromtimestamp(instant, self.tz).date()
+        return day_of(instant, self.tz)
 
     def clock(self, instant: int) -> str:
         """`14:30`, or `2:30 pm`."""

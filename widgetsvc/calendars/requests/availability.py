@@ -34,6 +34,7 @@ from widgetsvc.calendars.requests.base import (
     either_is_required,
     fault,
 )
+from widgetsvc.calendars.requests.identifiers import CalendarIds
 
 MAX_MEMBERS = 50
 MAX_PERIODS = 50
@@ -200,7 +201,7 @@ class MemberReference(Request):
     """The parts of a member that are held against what is stored."""
 
     sub: Name
-    calendar_ids: Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
+    calendar_ids: CalendarIds | None = None
     availability_rule_ids: Annotated[list[Text], Field(max_length=50)] | None = None
 
 

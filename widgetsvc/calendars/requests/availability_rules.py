@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from widgetsvc.calendars.records import AvailabilityRule, WeeklyPeriod
-from widgetsvc.calendars.requests.base import Described, Request, Text, TzId, fault
-from widgetsvc.calendars.requests.identifiers import OwnId
+from widgetsvc.calendars.requests.base import Described, Request, TzId, fault
+from widgetsvc.calendars.requests.identifiers import CalendarIds, OwnId
 
 MAX_WEEKLY_PERIODS = 336
 """Every other quarter of an hour: more would have to touch each other."""
@@ -62,7 +62,7 @@ class AvailabilityRuleRequest(Request):
     availability_rule_id: OwnId
     tzid: TzId
     weekly_periods: Annotated[list[WeeklyPeriodRequest], Field(max_length=MAX_WEEKLY_PERIODS)]
-    calendar_ids: Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
+    calendar_ids: CalendarIds | None = None
 
     @property
     def rule(self) -> AvailabilityRule:

@@ -4,31 +4,22 @@ Source: Cronofy API, Available Periods. The documentation is silent on the windo
 `to`, which is open, and on what is deleted by neither an id nor `delete_all`, which is refused.
 """
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, ConfigDict, ValidationInfo, model_validator
 
-from widgetsvc.calendars import times
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import AvailablePeriod
 from widgetsvc.calendars.requests.base import (
-    Described,
-    Flag,
-    Query,
     Request,
-    Text,
     TzId,
     fault,
 )
 from widgetsvc.calendars.requests.identifiers import OwnId
 from widgetsvc.calendars.requests.moments import StartOrEnd, ZonedTime, end_after_start
-from widgetsvc.calendars.requests.reading import Day
-from widgetsvc.calendars.store.available_periods import MAX_LENGTH, Cursor, Selection
-
-_UTC = "Etc/UTC"
-_CURSOR = re.compile(r"-?\d{1,11}:.{1,64}", re.ASCII)
-
+from widgetsvc.calendars.requests.reading import UTC, WindowQuery
+from widgetsvc.calendars.store.available_periods import MAX_LENGTH, Selection
 
 _LONGEST = timedelta(seconds=MAX_LENGTH)
 
@@ -89,58 +80,14 @@ class AvailablePeriodReference(Request):
         return self
 
 
-def _is_cursor(text: str) -> str:
-    if _CURSOR.fullmatch(text) is None:
-        raise fault("errors.invalid", "must be as in next_page")
-    return text
-
-
-class AvailablePeriodsQuery(Query):
-    """`GET /v1/available_periods`. Days are read in `tzid`; `to` is not part of the window.
-
-    `page` and `after` are what `next_page` adds: the page's number, and the period that ends the one before.
-    """
-
-    tzid: TzId | None = None
-    first: Annotated[Day | None, Field(alias="from")] = None
-    last: Annotated[Day | None, Field(alias="to")] = None
-    localized_times: Flag = False
-    page: Annotated[int, Field(ge=1, le=1_000_000, strict=False)] = 1
-    after: (
-        Annotated[Text, AfterValidator(_is_cursor), Described({"pattern": r"^-?[0-9]{1,11}:[ -~]{1,64}$"})]
-        | None
-    ) = None
-
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> Self:
-        since, before = self._window
-        if since is not None and before is not None and before < since:
-            raise fault("errors.invalid_time_pair", "to must not be before from", "to")
-        return self
-
-    @property
-    def _window(self) -> tuple[int | None, int | None]:
-        return self._start_of(self.first), self._start_of(self.last)
-
-    def _start_of(self, day: Day | None) -> int | None:
-        zone = times.zone(self.tzid or _UTC)
-        if isinstance(day, int):
-            day = times.day_of(day, zone)
-        return None if day is None else times.start_of_day(day, zone)
+class AvailablePeriodsQuery(WindowQuery):
+    """`GET /v1/available_periods`."""
 
     def selection(self, sub: str) -> Selection:
         """What to read of an account."""
-        since, before = self._window
+        since, before = (first_of_day(day, self.zone) if day else None for day in self.days)
         return Selection(sub, since, before)
-
-    @property
-    def cursor(self) -> Cursor | None:
-        """Where the page begins; None for the first."""
-        if self.after is None:
-            return None
-        start, _, available_period_id = self.after.partition(":")
-        return Cursor(int(start), available_period_id)
 
     def localized_in(self, period: AvailablePeriod) -> str | None:
         """The zone to write a period's times in: the query's, or else its own; None for UTC."""
-        return (self.tzid or period.tzid or _UTC) if self.localized_times else None
+        return (self.tzid or period.tzid or UTC) if self.localized_times else None

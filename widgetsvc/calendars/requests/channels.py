@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
-from widgetsvc.calendars.requests.base import Name, Request, Text
+from widgetsvc.calendars.requests.base import Name, Request
+from widgetsvc.calendars.requests.identifiers import CalendarIds
 from widgetsvc.outbound import MAX_URL
 
 
 class ChannelFilters(Request):
     """Which changes are told: those to some calendars, or to managed events alone."""
 
-    calendar_ids: Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
+    calendar_ids: CalendarIds | None = None
     only_managed: bool = False
 
 

@@ -1,11 +1,11 @@
-"""Ids that applications choose for what they keep here."""
+"""Ids in requests: those that applications choose for what they keep here, and those of calendars."""
 
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from widgetsvc.calendars.requests.base import Described, Name, fault
+from widgetsvc.calendars.requests.base import Described, Name, Text, fault
 
 _READABLE = re.compile(r"[ -.0-~]+")
 _DOTS = {".", ".."}
@@ -28,3 +28,9 @@ OwnId = Annotated[
 
 Source: Cronofy API, Availability Rules and Available Periods.
 """
+
+MAX_CALENDARS = 50
+"""Calendars that a request names at most."""
+
+CalendarIds = Annotated[list[Text], Field(min_length=1, max_length=MAX_CALENDARS)]
+"""Some calendars, where leaving them out means all."""
