@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bench.backends import BEGIN, DAY, HOUR, Bench, busy_weeks, new_bench
 from bench.tables import Action, in_turn, print_table
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.store.events import LONGEST_IN_CLASS, length_class
+from widgetsvc.calendars.store.selection import LONGEST_IN_CLASS, length_class
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 IN_WINDOW, DAYS = 200, 7

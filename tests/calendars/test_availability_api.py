@@ -318,6 +318,12 @@ class TestConstraints:
     ) -> None:
         assert self.days(api, two_days, constraint) == expected
 
+    def test_excluded_events_do_not_count(self, api: Api, two_days: Calendar) -> None:
+        body = of(two_days, availability_constraints=[{"period": "day", "limit": 2}])
+
+        assert starts(api, body) == []
+        assert starts(api, body | {"excluded_events": [{"event_id": "two"}]}) == ["09:00-12:00"]
+
     def test_several_constraints_all_hold(self, api: Api, two_days: Calendar) -> None:
         two_days.write("three", "2026-11-22T07:00:00Z", "2026-11-22T08:00:00Z")
         day, week = {"period": "day", "limit": 1}, {"period": "week", "limit": 3}

@@ -198,8 +198,9 @@ class Judge:
             return day if constraint["period"] == "day" else day.isocalendar()[:2]
 
         counts: dict[object, int] = {}
-        for start, end, _ in diary.events:
-            for touched in {of(start), of((start + end) // 2), of(end - 1)}:
+        for start, end, kind in diary.events:
+            touching = set() if kind == "excluded" else {of(start), of((start + end) // 2), of(end - 1)}
+            for touched in touching:
                 counts[touched] = counts.get(touched, 0) + 1
         return {minute for minute in range(LENGTH) if counts.get(of(minute), 0) >= constraint["limit"]}
 

@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, func, select
 
 from tests.calendars.conftest import Api, Calendar
-from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.backend import Backend, current_backend, one_transaction, undoing
+from widgetsvc.calendars.errors import NotFound
 from widgetsvc.calendars.requests.batch import MAX_ENTRIES
+from widgetsvc.calendars.requests.events import EventRequest
 from widgetsvc.calendars.store import schema
 
 
@@ -80,6 +83,32 @@ def test_channels_are_told_of_what_was_written_alone(api: Api, calendar: Calenda
 
     outcomes(calendar, upsert(calendar, "a"), upsert(other, "b"), upsert(calendar, "c"))
     assert told() == 1
+
+
+@pytest.mark.parametrize("kept", [[], ["b"]])
+def test_what_is_undone_is_neither_kept_nor_told(
+    http: FlaskClient, calendar: Calendar, engine: Engine, kept: list[str]
+) -> None:
+    calendar.post("/v1/channels", {"callback_url": "https://hooks.example.com/"})
+
+    def write(event_id: str) -> None:
+        draft = EventRequest.model_validate(upsert(calendar, event_id)["data"]).draft()
+        current_backend().events.upsert(calendar.calendar_id, draft)
+
+    def write_in_vain() -> None:
+        write("a")
+        raise NotFound("on second thoughts")
+
+    with http.application.app_context(), one_transaction() as connection:
+        with pytest.raises(NotFound), undoing(connection, NotFound):
+            write_in_vain()
+        for event_id in kept:
+            write(event_id)
+
+    assert calendar.event_ids() == kept
+    with engine.connect() as connection:
+        bodies = connection.execute(select(schema.deliveries.c.body)).scalars().all()
+    assert len([body for body in bodies if '"change"' in body]) == len(kept)
 
 
 def test_deliveries_are_owed_once_the_batch_is_written(calendar: Calendar, backend: Backend) -> None:

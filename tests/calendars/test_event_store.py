@@ -12,13 +12,13 @@ from tests.clocks import FakeClock
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.records import ImportCount, ImportedEvent
-from widgetsvc.calendars.store.events import LONGEST_IN_CLASS, BusyFilter, Covered, length_class
+from widgetsvc.calendars.store.events import Covered
 from widgetsvc.calendars.store.schema import former_times
+from widgetsvc.calendars.store.selection import LONGEST_IN_CLASS, WHATEVER_IS_OPAQUE, BusyFilter, length_class
 from widgetsvc.calendars.times import parse_time
 
 HOUR = 3_600
 DAY = Timespan(parse_time("2026-11-24T00:00:00Z"), parse_time("2026-11-25T00:00:00Z"))
-WHATEVER_IS_OPAQUE = BusyFilter()
 TEN, ELEVEN = "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"
 
 
@@ -192,6 +192,7 @@ def test_managed_times_carry_their_tags(calendar: Calendar, backend: Backend) ->
         (*at, frozenset()),
         (*at, frozenset({"Interview", "Lunch"})),
     ]
+    assert backend.events.managed_times(calendar.calendar_id, DAY, {"tagged"}) == [(*at, frozenset())]
 
 
 def test_busy_times_come_from_the_index_alone(calendar: Calendar, backend: Backend, engine: Engine) -> None:

@@ -5,8 +5,8 @@ Source: Cronofy API, Availability. Where the documentation is silent:
 - Managed availability is the time in any of the member's rules or available periods, so that a member with
   neither is available nowhere. `availability_rule_ids` chooses among the rules; the periods always apply.
 - An account has one calendar, so the `calendar_ids` of rules and members have nothing to choose from.
-- A constraint counts what the application itself wrote, transparent events included, by the days of UTC if it
-  names no zone.
+- A constraint counts what the application itself wrote, transparent events included but not those that the
+  query excludes, by the days of UTC if it names no zone.
 """
 
 from collections import defaultdict
@@ -27,7 +27,8 @@ from widgetsvc.calendars.requests.availability import (
     LocatedMember,
     MemberRequest,
 )
-from widgetsvc.calendars.store.events import BusyFilter, EventStore, ManagedTime
+from widgetsvc.calendars.store.events import EventStore, ManagedTime
+from widgetsvc.calendars.store.selection import BusyFilter
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = 24 * 60
@@ -105,7 +106,7 @@ class Diaries:
     ) -> None:
         """Read what matters to meetings inside `within`; every member's sub has to be in `accounts`.
 
-        `excluded` are the ids or uids of events that make nobody busy.
+        `excluded` are the ids or uids of events that make nobody busy and that no constraint counts.
         """
         self._calendar_ids = {sub: account.calendar_id for sub, account in accounts.items()}
         self._within = within
@@ -140,7 +141,7 @@ class Diaries:
             for constraint in member.availability_constraints or ():
                 counted[member.sub].append(limits.counted(_limit(constraint), self._within))
         return {
-            sub: store.managed_times(self._calendar_ids[sub], _around(spans))
+            sub: store.managed_times(self._calendar_ids[sub], _around(spans), self._excluded)
             for sub, spans in counted.items()
         }
 

@@ -40,6 +40,7 @@ def parse_time(text: str) -> int:
     except ValueError:
         raise ValueError("is not a time that exists") from None
     _check_bounds(moment.date())
+    _check_bounds(moment.astimezone(UTC).date())  # it is written in UTC, and has to be read again
     return int(moment.timestamp())
 
 

@@ -20,7 +20,8 @@ from widgetsvc.calendars.ics.reading import Progress, Reading, Scope, read
 from widgetsvc.calendars.ics.skips import Reason
 from widgetsvc.calendars.ics.writing import About, write
 from widgetsvc.calendars.records import Account, Event, ImportCount
-from widgetsvc.calendars.store.events import Covered, Cursor, Selection, Window
+from widgetsvc.calendars.store.events import Covered
+from widgetsvc.calendars.store.selection import Cursor, Selection, Window
 from widgetsvc.calendars.times import EARLIEST, LATEST, start_of_day
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json
 from widgetsvc.timezones import is_zone

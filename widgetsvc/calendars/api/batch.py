@@ -18,7 +18,7 @@ from werkzeug.routing import MapAdapter
 
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint, operation_of
-from widgetsvc.calendars.backend import one_transaction
+from widgetsvc.calendars.backend import one_transaction, undoing
 from widgetsvc.calendars.errors import ApiError, InvalidParameters
 from widgetsvc.calendars.records import Account
 from widgetsvc.calendars.requests.base import parse_json
@@ -71,15 +71,11 @@ def _write(owner: Account, entry: BatchEntry, urls: MapAdapter) -> Write:
 
 
 def _carry_out(write: Write, connection: Connection) -> Response:
-    # In place of `begin_nested`, which takes as long as the write.
-    connection.exec_driver_sql("SAVEPOINT entry")
     try:
-        response = write()
+        with undoing(connection, ApiError, HTTPException):
+            return write()
     except (ApiError, HTTPException) as error:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entry")
-        response = _refusal(error)
-    connection.exec_driver_sql("RELEASE SAVEPOINT entry")
-    return response
+        return _refusal(error)
 
 
 def _refusal(error: ApiError | HTTPException) -> Response:

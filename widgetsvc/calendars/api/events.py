@@ -22,7 +22,7 @@ from widgetsvc.calendars.requests.events import (
 )
 from widgetsvc.calendars.requests.page_links import PageLink, Place
 from widgetsvc.calendars.requests.reading import ReadingQuery
-from widgetsvc.calendars.store.events import Cursor, Selection
+from widgetsvc.calendars.store.selection import Cursor, Selection
 from widgetsvc.permissions import Permission
 
 blueprint = Blueprint("events", __name__)

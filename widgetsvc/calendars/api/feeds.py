@@ -20,7 +20,7 @@ from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.errors import NotFound
 from widgetsvc.calendars.ics.writing import FORMAT, About, write
 from widgetsvc.calendars.records import Account
-from widgetsvc.calendars.store.events import Selection, Window
+from widgetsvc.calendars.store.selection import Selection, Window
 
 blueprint = Blueprint("feeds", __name__)
 

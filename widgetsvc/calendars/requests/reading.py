@@ -16,7 +16,7 @@ from widgetsvc.calendars import times
 from widgetsvc.calendars.engine.localtime import day_of
 from widgetsvc.calendars.requests.base import Date, Flag, Instant, Time, TzId, fault
 from widgetsvc.calendars.requests.page_links import PagedQuery
-from widgetsvc.calendars.store.events import Selection, Window
+from widgetsvc.calendars.store.selection import Selection, Window
 
 UTC = "Etc/UTC"
 """The zone of days where none is named."""
