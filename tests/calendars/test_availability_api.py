@@ -337,7 +337,7 @@ class TestConstraints:
             ({"period": "day"}, "limit"),
             ({"period": "day", "limit": -1}, "limit"),
             ({"period": "day", "limit": 1, "tags": []}, "tags"),
-            ({"period": "day", "limit": 1, "tags": [{"name": "x"}]}, "tags[0]"),
+            ({"period": "day", "limit": 1, "tags": [{"name": "x"}]}, "tags[0].value"),
             ({"period": "day", "limit": 1, "tzid": "Mars"}, "tzid"),
         ],
     )

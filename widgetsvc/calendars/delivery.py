@@ -12,8 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Protocol, Self
 
@@ -24,6 +22,7 @@ from widgetsvc import __version__
 from widgetsvc.calendars.store.outbox import Delivery, Outbox
 from widgetsvc.clock import Clock
 from widgetsvc.outbound import AddressRefused, Answer, NoAnswer
+from widgetsvc.retry_after import seconds_to_wait
 
 _log = logging.getLogger(__name__)
 
@@ -143,16 +142,7 @@ def _name(delivery: Delivery) -> str:
 
 def retry_after(value: str, now: float) -> int:
     """Seconds that a Retry-After header asks for, 0 to a day; 0 where it says nothing usable."""
-    if value.isascii() and value.isdigit():
-        # int() refuses thousands of digits.
-        seconds = int(value[:9])
-    else:
-        try:
-            date = parsedate_to_datetime(value)
-            seconds = round((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
-        except (ValueError, OverflowError):
-            return 0
-    return max(0, min(seconds, LONGEST_WAIT))
+    return max(0, min(seconds_to_wait(value, now) or 0, LONGEST_WAIT))
 
 
 class CourierService:

@@ -192,10 +192,11 @@ class Diaries:
         return self._weeks[key]
 
     def _full(self, wanted: MemberRequest, constraint: ConstraintRequest) -> list[Timespan]:
+        tags = None if constraint.tags is None else {tag.value for tag in constraint.tags}
         counting = [
             (event.start, event.end)
             for event in self._managed_times[wanted.sub]
-            if constraint.tags is None or not event.tags.isdisjoint(constraint.tags)
+            if tags is None or not event.tags.isdisjoint(tags)
         ]
         return limits.full_periods(counting, _limit(constraint), self._within)
 

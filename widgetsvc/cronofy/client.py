@@ -9,8 +9,6 @@ Error texts are for operators. They name the call and what to check, and never h
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import httpx
@@ -29,6 +27,7 @@ from widgetsvc.cronofy.responses import (
 )
 from widgetsvc.errors import ConfigurationError, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from widgetsvc.permissions import Permission
+from widgetsvc.retry_after import seconds_to_wait
 
 CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 5.0
@@ -278,16 +277,8 @@ def _other_than_asked(call: _Call, member: str) -> UpstreamUnavailable:
 
 def _retry_after(value: str, now: float) -> int:
     """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3), 1 to 60; 5 if it says nothing usable."""
-    if value.isascii() and value.isdigit():
-        # Nine digits are enough to hit the cap; int() refuses thousands of them.
-        seconds = int(value[:9])
-    else:
-        try:
-            date = parsedate_to_datetime(value)
-            seconds = round((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
-        except (ValueError, OverflowError):
-            seconds = DEFAULT_RETRY_AFTER
-    return max(1, min(seconds, MAX_RETRY_AFTER))
+    seconds = seconds_to_wait(value, now)
+    return max(1, min(DEFAULT_RETRY_AFTER if seconds is None else seconds, MAX_RETRY_AFTER))
 
 
 def _header_safe(token: str) -> str:

@@ -34,6 +34,7 @@ from widgetsvc.calendars.requests.base import (
     either_is_required,
     fault,
 )
+from widgetsvc.calendars.requests.events import TagOrText
 from widgetsvc.calendars.requests.identifiers import CalendarIds
 
 MAX_MEMBERS = 50
@@ -172,19 +173,6 @@ def _refused(feature: str) -> BeforeValidator:
     return BeforeValidator(refuse)
 
 
-def _tag(raw: object) -> object:
-    return raw["value"] if isinstance(raw, dict) and "value" in raw else raw
-
-
-class TagRequest(Request):
-    """A tag as events carry it."""
-
-    value: Text
-
-
-TagText = Annotated[Text, BeforeValidator(_tag, json_schema_input_type=Text | TagRequest)]
-
-
 class ConstraintRequest(Request):
     """At most `limit` of the application's own events in each day or week (from Monday) of a zone.
 
@@ -193,7 +181,7 @@ class ConstraintRequest(Request):
 
     period: Literal["day", "week"]
     limit: Annotated[int, Field(ge=0, le=1_000)]
-    tags: Annotated[list[TagText], Field(min_length=1, max_length=50)] | None = None
+    tags: Annotated[list[TagOrText], Field(min_length=1, max_length=50)] | None = None
     tzid: TzId = "Etc/UTC"
 
 

@@ -13,27 +13,23 @@ from pydantic import AfterValidator, Field, StringConstraints
 from widgetsvc.calendars.requests.availability import AvailabilityRequest, Duration
 from widgetsvc.calendars.requests.base import Described, Name, Query, Request, Text, TzId, fault, parse_fields
 from widgetsvc.calendars.requests.events import EventDetails
+from widgetsvc.outbound import MAX_URL
 from widgetsvc.urls import origin_of
 
 MAX_TARGETS = 50
-_MAX_URL = 2_048
 _NOT_IN_URLS = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
-def _is_web_url(text: str) -> bool:
-    # urlsplit drops line breaks where they would split a header.
-    return not _NOT_IN_URLS.search(text) and origin_of(text) is not None
-
-
 def _web_url(text: str) -> str:
-    if not _is_web_url(text):
+    # urlsplit drops line breaks where they would split a header.
+    if _NOT_IN_URLS.search(text) or origin_of(text) is None:
         raise fault("errors.invalid", "must be an http or https URL")
     return text
 
 
 WebUrl = Annotated[
     str,
-    StringConstraints(max_length=_MAX_URL),
+    StringConstraints(max_length=MAX_URL),
     AfterValidator(_web_url),
     Described(
         {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\]+$", "examples": ["https://jobs.example.com/booked"]}
@@ -77,16 +73,12 @@ class CallbackUrls(Request):
 
 
 def callbacks_in(sent: Mapping[str, Any]) -> dict[str, str]:
-    """The callback addresses of a body, by their paths, without those that are no web addresses at all."""
+    """The callback addresses of a body, checked or as it was sent, by their paths."""
     nested = sent.get("callback_urls")
     found = {"callback_url": sent.get("callback_url")}
     if isinstance(nested, dict):
         found |= {f"callback_urls.{name}": nested.get(name) for name in CallbackUrls.model_fields}
-    return {
-        path: url
-        for path, url in found.items()
-        if isinstance(url, str) and len(url) <= _MAX_URL and _is_web_url(url)
-    }
+    return {path: url for path, url in found.items() if isinstance(url, str)}
 
 
 class RedirectUrls(Request):
