@@ -35,7 +35,7 @@ from widgetsvc.permissions import Permission
 
 PAGE = "https://jobs.example.com"
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 IS_LONG = "FUZZ_EXAMPLES" in os.environ
 
 SETTINGS = hypothesis.settings(
