@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
+from werkzeug.test import TestResponse
 
 from tests.calendars.conftest import Api, Calendar
 from widgetsvc.calendars.backend import Backend
@@ -349,6 +350,33 @@ class TestConstraints:
         assert list(response.json["errors"]) == [
             f"participants[0].members[0].availability_constraints[0].{path}"
         ]
+
+
+def test_more_managed_time_than_can_be_put_together_is_refused(shared: Api) -> None:
+    """33 rules of half an hour in each hour are 77,616 stretches in five weeks, and two members too many."""
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    halves = [
+        (f"{hour:02}:{minute:02}", f"{hour:02}:{minute + 20}") for hour in range(24) for minute in (0, 30)
+    ]
+    periods = [{"day": day, "start_time": a, "end_time": b} for day in days for a, b in halves]
+    calendars = [shared.calendar(f"patchwork-{n}") for n in range(2)]
+    for calendar in calendars:
+        for n in range(33):
+            rule = {"availability_rule_id": f"r{n}", "tzid": "Etc/UTC", "weekly_periods": periods}
+            assert calendar.post("/v1/availability_rules", rule).status_code == 200
+    five_weeks = [{"start": "2026-11-24T00:00:00Z", "end": "2026-12-29T00:00:00Z"}]
+
+    def ask(*members: Calendar) -> TestResponse:
+        managed = [{"sub": member.sub, "managed_availability": True} for member in members]
+        return shared.availability(
+            query() | {"participants": [{"members": managed}], "query_periods": five_weeks}
+        )
+
+    assert ask(calendars[0]).status_code == 200
+    assert ask(*[calendars[0]] * 50).status_code == 200
+    refused = ask(*calendars)
+    assert refused.status_code == 422
+    assert refused.json["errors"]["base"][0]["key"] == "errors.too_many"
 
 
 def test_max_results_cuts_the_answer(api: Api, calendar: Calendar) -> None:

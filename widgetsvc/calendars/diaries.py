@@ -18,7 +18,7 @@ from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine import availability as engine
 from widgetsvc.calendars.engine import limits, weekly
 from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge, subtract
-from widgetsvc.calendars.errors import FieldError
+from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.records import Account, AvailabilityRule, WeeklyPeriod
 from widgetsvc.calendars.requests.availability import (
     BufferRequest,
@@ -30,6 +30,10 @@ from widgetsvc.calendars.requests.availability import (
 from widgetsvc.calendars.store.events import EventStore, ManagedTime
 from widgetsvc.calendars.store.selection import BusyFilter
 
+MOST_SPANS = 150_000
+"""Stretches of managed availability in one query; more would hold a thread for several seconds."""
+
+_WEEK = 7 * 86_400
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = 24 * 60
 
@@ -106,7 +110,9 @@ class Diaries:
     ) -> None:
         """Read what matters to meetings inside `within`; every member's sub has to be in `accounts`.
 
-        `excluded` are the ids or uids of events that make nobody busy and that no constraint counts.
+        `excluded` are the ids or uids of events that make nobody busy and that no constraint counts. Raises
+        InvalidParameters where the members' managed availability is in more pieces than can be put together
+        in reasonable time.
         """
         self._calendar_ids = {sub: account.calendar_id for sub, account in accounts.items()}
         self._within = within
@@ -116,6 +122,8 @@ class Diaries:
         managed = {member.sub for member in members if member.managed_availability}
         self._rules = backend.availability_rules.rules(managed) if managed else {}
         self._periods = backend.available_periods.touching(managed, within) if managed else {}
+        self._managed: dict[tuple[str, frozenset[str] | None], list[Timespan]] = {}
+        self._check_spans(members)
         reach = max(party.widest_buffer for party in parties)
         self._busy = self._read_busy(
             backend.events, members, Timespan(within.start - reach, within.end + reach)
@@ -176,13 +184,31 @@ class Diaries:
             windows = intersect(windows, other)
         return windows
 
-    def _managed_windows(self, wanted: MemberRequest) -> list[Timespan]:
-        chosen = wanted.availability_rule_ids
-        rules = [
-            rule for rule in self._rules[wanted.sub] if chosen is None or rule.availability_rule_id in chosen
+    def _check_spans(self, members: Iterable[MemberRequest]) -> None:
+        kinds = {_managed_key(member) for member in members if member.managed_availability}
+        weeks = (self._within.end - self._within.start) // _WEEK + 2
+        weekly_periods = sum(len(rule.weekly_periods) for kind in kinds for rule in self._chosen(*kind))
+        spans = weekly_periods * weeks + sum(len(self._periods[sub]) for sub, _ in kinds)
+        if spans > MOST_SPANS:
+            raise InvalidParameters.single(
+                "base",
+                "errors.too_many",
+                "the members have too many weekly and available periods in that time; ask for fewer, or less",
+            )
+
+    def _chosen(self, sub: str, rule_ids: frozenset[str] | None) -> list[AvailabilityRule]:
+        return [
+            rule for rule in self._rules[sub] if rule_ids is None or rule.availability_rule_id in rule_ids
         ]
-        weeks = [span for tzid, periods in _by_zone(rules).items() for span in self._week(tzid, periods)]
-        return merge([*weeks, *self._periods[wanted.sub]])
+
+    def _managed_windows(self, wanted: MemberRequest) -> list[Timespan]:
+        """The time in any of the member's rules and periods; one who is in several groups has it once."""
+        key = _managed_key(wanted)
+        if key not in self._managed:
+            zones = _by_zone(self._chosen(*key)).items()
+            weeks = [span for tzid, periods in zones for span in self._week(tzid, periods)]
+            self._managed[key] = merge([*weeks, *self._periods[wanted.sub]])
+        return self._managed[key]
 
     def _week(self, tzid: str, periods: frozenset[WeeklyPeriod]) -> list[Timespan]:
         """When weekly periods apply: members who keep the same hours share the work."""
@@ -199,6 +225,11 @@ class Diaries:
             if tags is None or not event.tags.isdisjoint(tags)
         ]
         return limits.full_periods(counting, _limit(constraint), self._within)
+
+
+def _managed_key(wanted: MemberRequest) -> tuple[str, frozenset[str] | None]:
+    chosen = wanted.availability_rule_ids
+    return wanted.sub, None if chosen is None else frozenset(chosen)
 
 
 def _around(spans: Sequence[Timespan]) -> Timespan:
