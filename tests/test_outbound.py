@@ -246,6 +246,15 @@ def test_what_is_no_answer_is_said(raw_server: socket.socket, said: bytes) -> No
         to_receiver().send("POST", serve_once(raw_server, said))
 
 
+def test_a_long_quotation_of_the_other_side_is_cut(raw_server: socket.socket) -> None:
+    with pytest.raises(NoAnswer) as refused:
+        to_receiver().send(
+            "POST", serve_once(raw_server, b"HTTP/1.1 200 OK\r\n" + b"\xff" * 9_000 + b"\r\n\r\n")
+        )
+
+    assert len(str(refused.value)) < 300
+
+
 def test_an_answer_that_breaks_off_is_incomplete(raw_server: socket.socket) -> None:
     url = serve_once(raw_server, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 

@@ -17,7 +17,7 @@ from a2wsgi.wsgi import build_environ
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Container, MutableMapping
     from contextlib import AbstractContextManager
     from wsgiref.types import WSGIApplication
 
@@ -44,10 +44,12 @@ class BufferedWsgi:
         max_body: int,
         body_seconds: float = 15,
         threads: int = 16,
+        urgent: Container[str] = (),
         background: AbstractContextManager[object] | None = None,
     ) -> None:
         """Take bodies of up to `max_body` bytes that arrive within `body_seconds`.
 
+        The `urgent` paths have a thread of their own, so that they are answered however many requests wait.
         `background` is entered when the server starts and left when it ends.
         """
         self._app = app
@@ -55,6 +57,8 @@ class BufferedWsgi:
         self._max_body = max_body
         self._body_seconds = body_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._urgent = urgent
+        self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix="urgent")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or accompany the server from its start to its end."""
@@ -71,7 +75,8 @@ class BufferedWsgi:
             response = _plain(refused.status, str(refused))
         else:
             loop = asyncio.get_running_loop()
-            response = await loop.run_in_executor(self._threads, self._respond, environ)
+            threads = self._urgent_thread if scope["path"] in self._urgent else self._threads
+            response = await loop.run_in_executor(threads, self._respond, environ)
         await _send(response, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:

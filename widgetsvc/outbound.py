@@ -28,6 +28,7 @@ TOTAL_SECONDS = 10.0
 
 MAX_ANSWER_BYTES = 65_536
 MAX_URL = 2_048
+_MAX_WORDS = 200
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
@@ -163,7 +164,9 @@ class Outbound:
         except (httpcore.TimeoutException, _TooLate):
             raise NoAnswer(f"no answer within {TOTAL_SECONDS:.0f} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise NoAnswer(f"the exchange failed ({type(error).__name__}: {error})") from error
+            # The words may quote the other side, at any length.
+            words = str(error)[:_MAX_WORDS]
+            raise NoAnswer(f"the exchange failed ({type(error).__name__}: {words})") from error
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

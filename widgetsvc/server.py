@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _BACKLOG = 1_024
 _HEADER_TIMEOUT_MS = 10_000
 _KILL_AFTER_SECONDS = 25
+_URGENT = frozenset({"/healthz"})
+"""Whoever asks whether the process lives would end one that is merely busy."""
 
 
 def listening_address(host: str, port: int, moved_by: str = "--port") -> str:
@@ -73,7 +75,7 @@ def _load(settings: Settings, master: int) -> BufferedWsgi:
     threading.Thread(target=_end_with, args=[master], name="master watch", daemon=True).start()
     services = build_services(settings)
     app = create_app(settings, services)
-    return BufferedWsgi(app, max_body=MAX_BODY, background=services.background)
+    return BufferedWsgi(app, max_body=MAX_BODY, urgent=_URGENT, background=services.background)
 
 
 def _end_with(master: int) -> None:

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.ics.reading import Scope, read
 from widgetsvc.calendars.ics.writing import About, write
 from widgetsvc.calendars.records import Event, EventDraft, EventTime, Transparency
-from widgetsvc.calendars.times import start_of_day
 
 ABOUT = About("Harbour store", "w.example.com")
 EVERYTHING = Timespan(0, 4_102_444_800)
@@ -118,7 +118,7 @@ def all_day(draw: st.DrawFn, tzid: str) -> EventTime:
     first = draw(st.dates(date(2020, 1, 1), date(2049, 1, 1)))
     last = first + timedelta(days=draw(st.integers(1, 30)))
     zone = ZoneInfo(tzid)
-    return EventTime(start_of_day(first, zone), start_of_day(last, zone), (first, last))
+    return EventTime(first_of_day(first, zone), first_of_day(last, zone), (first, last))
 
 
 @st.composite

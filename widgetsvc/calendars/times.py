@@ -8,7 +8,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from widgetsvc.calendars.engine.localtime import day_of, first_of_day
+from widgetsvc.calendars.engine.localtime import day_of
 from widgetsvc.timezones import is_zone
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
@@ -71,11 +71,6 @@ def zone(tzid: str) -> ZoneInfo:
     if not is_zone(tzid):
         raise ValueError("TZID not recognized")
     return ZoneInfo(tzid)
-
-
-def start_of_day(day: date, tz: ZoneInfo) -> int:
-    """Unix seconds of the first moment of a day in a zone."""
-    return first_of_day(day, tz)
 
 
 def days_from(instant: int, days: int, tz: ZoneInfo) -> date:

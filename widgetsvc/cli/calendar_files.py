@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from widgetsvc.calendars.backend import Backend
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.ics.lines import MAX_BYTES, CalendarFileError
 from widgetsvc.calendars.ics.reading import Progress, Reading, Scope, read
@@ -22,7 +23,7 @@ from widgetsvc.calendars.ics.writing import About, write
 from widgetsvc.calendars.records import Account, Event, ImportCount
 from widgetsvc.calendars.store.events import Covered
 from widgetsvc.calendars.store.selection import Cursor, Selection, Window
-from widgetsvc.calendars.times import EARLIEST, LATEST, start_of_day
+from widgetsvc.calendars.times import EARLIEST, LATEST
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json
 from widgetsvc.timezones import is_zone
 
@@ -195,7 +196,7 @@ def _days(first: datetime | None, last: datetime | None) -> tuple[date, date]:
 
 def _timespan(days: tuple[date, date], zone: ZoneInfo) -> Timespan:
     begin, end = days
-    return Timespan(start_of_day(begin, zone), start_of_day(end, zone))
+    return Timespan(first_of_day(begin, zone), first_of_day(end, zone))
 
 
 def _zone(tzid: str) -> ZoneInfo:

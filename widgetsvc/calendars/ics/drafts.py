@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from icalendar import Event
 from icalendar.prop import vCategory, vGeo
 
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.ics.moments import moment
 from widgetsvc.calendars.ics.skips import Reason, Skip
 from widgetsvc.calendars.ics.zones import zone_key
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
-from widgetsvc.calendars.times import start_of_day
 
 BUSY_STATUS = "X-MICROSOFT-CDO-BUSYSTATUS"
 MAX_SUMMARY, MAX_DESCRIPTION, MAX_LOCATION = 1_024, 4_096, 1_024
@@ -66,7 +66,7 @@ class Drafts:
             # Many programs write an end that is the start, or leave the end's day out of none.
             last = max(_day(end), start + timedelta(days=1)) if _day(end) >= start else _day(end)
             zone = ZoneInfo(self._tzid)
-            time = EventTime(start_of_day(start, zone), start_of_day(last, zone), (start, last))
+            time = EventTime(first_of_day(start, zone), first_of_day(last, zone), (start, last))
         if time.end < time.start:
             raise Skip(Reason.ENDS_BEFORE_START)
         if time.end == time.start:

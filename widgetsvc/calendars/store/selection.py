@@ -31,9 +31,9 @@ from sqlalchemy import (
     union_all,
 )
 
+from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import Transparency
 from widgetsvc.calendars.store.schema import events, former_times
-from widgetsvc.calendars.times import start_of_day
 
 # No zone is further than this from UTC, so an all-day event's instants differ from another zone's idea of
 # the same days by no more.
@@ -214,8 +214,8 @@ def _parameters(selection: Selection, after: Cursor) -> Parameters:
 
 
 def _window_parameters(name: str, window: Window, after: Cursor) -> Parameters:
-    first = start_of_day(window.first, window.tz) if window.first else _EVER
-    last = start_of_day(window.last, window.tz) if window.last else _FOREVER
+    first = first_of_day(window.first, window.tz) if window.first else _EVER
+    last = first_of_day(window.last, window.tz) if window.last else _FOREVER
     return {
         f"{name}_first": first,
         f"{name}_last": last,
