@@ -17,8 +17,8 @@ from tests.calendars.conftest import Api, Calendar
 from tests.calendars.scheduling import create
 from widgetsvc.calendars.api.credentials import Scheme
 from widgetsvc.calendars.api.endpoint import Operation, operation_of
-from widgetsvc.calendars.requests.reading import PageLink
-from widgetsvc.calendars.store.events import Cursor
+from widgetsvc.calendars.requests.page_links import PageLink, Place
+from widgetsvc.calendars.requests.reading import ReadingQuery
 from widgetsvc.permissions import Permission
 
 PAGE = "https://jobs.example.com"
@@ -147,6 +147,7 @@ NAMES_NOTHING = {
     "calendars",
     "list_availability_rules",
     "read_available_periods",
+    "read_available_periods_page",
     "list_channels",
     "openapi",
     "feed",  # its address is its credentials
@@ -200,7 +201,7 @@ def _other(name: str, value: str) -> str:
 
 def _page_link(event_uid: str) -> str:
     asked = MultiDict({"tzid": "Etc/UTC", "include_managed": "true"})
-    return PageLink.after_page(1, 2, asked, Cursor(0, event_uid)).encode()
+    return PageLink.after_page(ReadingQuery, 1, 2, asked, Place(0, event_uid)).encode()
 
 
 class Tenant:
