@@ -330,6 +330,7 @@ def test_the_booked_event_can_be_taken_along(http: FlaskClient, api: Api, calend
     event = {
         "event_id": "interview-1",
         "summary": "Interview; bring tools, please",
+        "description": "Ring\x07the\x1bbell",  # which no content line may hold (RFC 5545 section 3.1)
         "location": {"description": "14 Rope Walk"},
     }
     link = create(api, calendar, event=event)
@@ -343,7 +344,7 @@ def test_the_booked_event_can_be_taken_along(http: FlaskClient, api: Api, calend
     assert answer.headers["Content-Disposition"] == 'attachment; filename="event.ics"'
     (entry,) = CalendarFile.from_ical(answer.data).walk("VEVENT")
     assert entry["summary"] == "Interview; bring tools, please"
-    assert entry["location"] == "14 Rope Walk"
+    assert (entry["description"], entry["location"]) == ("Ringthebell", "14 Rope Walk")
     assert f"{entry.decoded('dtstart'):%Y-%m-%dT%H:%M:%SZ}" == ELEVEN
 
 

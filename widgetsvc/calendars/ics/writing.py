@@ -46,7 +46,7 @@ def write(about: About, events: Iterable[StoredEvent], *, tells_private: bool = 
     calendar.add("VERSION", "2.0")
     calendar.add("CALSCALE", "GREGORIAN")
     for name in ("NAME", "X-WR-CALNAME"):
-        calendar.add(name, vText(_clean(about.name)))  # which would not be escaped otherwise
+        calendar.add(name, vText(printable(about.name)))  # which would not be escaped otherwise
     if about.tzid is not None:
         calendar.add("X-WR-TIMEZONE", about.tzid)
     calendar.add("REFRESH-INTERVAL", _REFRESH, parameters={"VALUE": "DURATION"})
@@ -79,9 +79,9 @@ def _event(stored: StoredEvent, host: str, *, tells_private: bool) -> Event:
         if not tells_private:
             event.add("SUMMARY", _BUSY)
             return event
-    event.add("SUMMARY", _clean(draft.summary))
+    event.add("SUMMARY", printable(draft.summary))
     if draft.description:
-        event.add("DESCRIPTION", _clean(draft.description))
+        event.add("DESCRIPTION", printable(draft.description))
     _add_details(event, stored)
     return event
 
@@ -102,7 +102,7 @@ def _add_details(event: Event, stored: StoredEvent) -> None:
     location = details.get("location")
     if isinstance(location, dict):
         if location.get("description"):
-            event.add("LOCATION", _clean(location["description"]))
+            event.add("LOCATION", printable(location["description"]))
         if (position := _position(location)) is not None:
             event.add("GEO", position)
     if details.get("url"):
@@ -126,11 +126,11 @@ def _alarm(minutes: int, summary: str) -> Alarm:
     alarm = Alarm()
     alarm.add("ACTION", "DISPLAY")
     alarm.add("TRIGGER", -timedelta(minutes=minutes))
-    alarm.add("DESCRIPTION", _clean(summary) or _BUSY)
+    alarm.add("DESCRIPTION", printable(summary) or _BUSY)
     return alarm
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
     """Text without the control characters that a content line must not have."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 

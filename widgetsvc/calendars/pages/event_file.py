@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from icalendar import Calendar, Event
 
+from widgetsvc.calendars.ics.writing import printable
 from widgetsvc.calendars.pages.offer import Offer
 
 
@@ -21,11 +22,11 @@ def event_file(offer: Offer) -> bytes:
     event.add("dtstamp", datetime.fromtimestamp(link.completed_at, UTC))
     event.add("dtstart", datetime.fromtimestamp(start, UTC))
     event.add("dtend", datetime.fromtimestamp(end, UTC))
-    event.add("summary", details.summary)
+    event.add("summary", printable(details.summary))
     if details.description:
-        event.add("description", details.description)
+        event.add("description", printable(details.description))
     if details.location is not None and details.location.description:
-        event.add("location", details.location.description)
+        event.add("location", printable(details.location.description))
     if details.url:
         event.add("url", details.url)
     calendar = Calendar()
