@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from threading import Event
 
@@ -450,8 +451,12 @@ def test_a_receiver_that_fails_twice_is_asked_a_third_time(
 
 
 def test_the_service_ends_while_nothing_is_owed(backend: Backend) -> None:
+    before = set(threading.enumerate())
+
     with CourierService(backend.courier()):
-        pass
+        assert set(threading.enumerate()) != before
+
+    assert set(threading.enumerate()) == before
 
 
 def test_what_is_owed_when_the_service_starts_is_sent(

@@ -63,6 +63,7 @@ def test_a_url_is_cut_to_its_origin(api: Api, calendar: Calendar) -> None:
         ({"subs": ["apc_unknown"]}, "subs[0]", "errors.not_recognized"),
         ({"subs": [None]}, "subs[0]", "errors.invalid"),
         ({"version": "2"}, "version", "errors.invalid"),
+        ({"bookable_event_ids": ["bev_1"]}, "bookable_event_ids", "errors.not_supported"),
     ],
 )
 def test_a_faulty_request_is_422(

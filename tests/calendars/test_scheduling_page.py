@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from icalendar import Calendar as CalendarFile
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 from werkzeug.test import TestResponse
 
 from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
@@ -346,6 +346,21 @@ def test_the_booked_event_can_be_taken_along(http: FlaskClient, api: Api, calend
     assert entry["summary"] == "Interview; bring tools, please"
     assert (entry["description"], entry["location"]) == ("Ringthebell", "14 Rope Walk")
     assert f"{entry.decoded('dtstart'):%Y-%m-%dT%H:%M:%SZ}" == ELEVEN
+
+
+def test_a_link_that_can_no_longer_be_answered_says_so(
+    http: FlaskClient, api: Api, calendar: Calendar, engine: Engine
+) -> None:
+    link = create(api, calendar)
+    with engine.execution_options(writes=True).begin() as connection:
+        stored = connection.execute(select(schema.scheduling_links.c.request)).scalar_one()
+        stored["availability"]["required_duration"] = {"minutes": 10_000}
+        connection.execute(update(schema.scheduling_links).values(request=stored))
+
+    page = http.get(page_of(link))
+
+    assert (page.status_code, page.mimetype) == (410, "text/html")
+    assert "ask whoever sent it" in page.text
 
 
 def test_who_finds_nothing_suitable_can_say_so_once(

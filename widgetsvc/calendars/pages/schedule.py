@@ -9,6 +9,7 @@ it goes to our own origin only. (`no-referrer` would do too, but then browsers s
 own forms. Source: Fetch, "append a request `Origin` header".)
 """
 
+import logging
 from datetime import date
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from widgetsvc.calendars.api.error_handlers import storage_unavailable
 from widgetsvc.calendars.backend import current_backend
-from widgetsvc.calendars.errors import NotFound, NotPermitted
+from widgetsvc.calendars.errors import InvalidParameters, NotFound, NotPermitted
 from widgetsvc.calendars.pages import words
 from widgetsvc.calendars.pages.booking import Outcome, book, tell
 from widgetsvc.calendars.pages.event_file import event_file
@@ -30,6 +31,8 @@ from widgetsvc.calendars.times import parse_date, parse_time
 from widgetsvc.permissions import Permission
 from widgetsvc.timezones import is_zone
 from widgetsvc.urls import origin_of
+
+_log = logging.getLogger(__name__)
 
 blueprint = Blueprint("schedule", __name__)
 
@@ -116,6 +119,17 @@ def _not_permitted(_error: NotPermitted) -> Response:
         "That did not come from this page",
         "To book a time, open your link and choose it there.",
         HTTPStatus.FORBIDDEN,
+    )
+
+
+@blueprint.errorhandler(InvalidParameters)
+def _not_offerable(error: InvalidParameters) -> Response:
+    # The link was checked when it was made: what it needs has changed since, such as a member's rules.
+    _log.warning("a scheduling link can no longer be answered: %s", error)
+    return _message(
+        "These times cannot be looked up any more",
+        "Something has changed since this link was made. Please ask whoever sent it for a new one.",
+        HTTPStatus.GONE,
     )
 
 

@@ -17,13 +17,13 @@ from pydantic import (
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.requests.base import (
+    NOTHING,
     Instant,
     Location,
     Name,
@@ -33,6 +33,7 @@ from widgetsvc.calendars.requests.base import (
     beside,
     either_is_required,
     fault,
+    refused,
 )
 from widgetsvc.calendars.requests.events import TagOrText
 from widgetsvc.calendars.requests.identifiers import CalendarIds
@@ -159,18 +160,6 @@ class BufferRequest(Request):
 
     before: BufferSide = BufferSide()
     after: BufferSide = BufferSide()
-
-
-_NOTHING = WithJsonSchema({"enum": [None, False, [], {}]})
-
-
-def _refused(feature: str) -> BeforeValidator:
-    def refuse(value: object) -> object:
-        if value is False or value in ([], {}):
-            return None
-        raise fault("errors.not_supported", f"{feature} cannot be honoured by this server")
-
-    return BeforeValidator(refuse)
 
 
 class ConstraintRequest(Request):
@@ -400,7 +389,7 @@ class AvailabilityRequest(Times):
     max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = RESULTS_WHEN_UNSAID
     excluded_events: Annotated[list[ExcludedEvent], Field(max_length=50, default_factory=list)]
     tzid: TzId | None = None
-    bookable_events: Annotated[None, _refused("bookable events"), _NOTHING] = None
+    bookable_events: Annotated[None, refused("bookable events"), NOTHING] = None
 
     @property
     def subs(self) -> list[str]:

@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     RootModel,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -267,3 +268,17 @@ TzId = Annotated[
     Described({"format": "tzid", "examples": ["Europe/London", "America/New_York", "Etc/UTC"]}),
 ]
 """The name of an IANA zone."""
+
+NOTHING = WithJsonSchema({"enum": [None, False, [], {}]})
+"""What says that a feature is not asked for."""
+
+
+def refused(feature: str) -> BeforeValidator:
+    """Refuses a member that asks for what cannot be honoured; one that asks for nothing is let through."""
+
+    def refuse(value: object) -> object:
+        if value is False or value in ([], {}):
+            return None
+        raise fault("errors.not_supported", f"{feature} cannot be honoured by this server")
+
+    return BeforeValidator(refuse)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from widgetsvc.calendars.requests.base import Described, Request, Text, fault
+from widgetsvc.calendars.requests.base import NOTHING, Described, Request, Text, fault, refused
 from widgetsvc.permissions import Permission
 from widgetsvc.urls import origin_of
 
@@ -37,6 +37,7 @@ class ElementTokenRequest(Request):
         Field(min_length=1, max_length=16),
     ]
     subs: Annotated[list[Text], Field(max_length=_MAX_SUBS, default_factory=list)]
+    bookable_event_ids: Annotated[None, refused("bookable events"), NOTHING] = None
     origin: Annotated[
         str,
         StringConstraints(max_length=_MAX_ORIGIN),
