@@ -106,7 +106,7 @@ def radicale(calendars: Sequence[Sequence[ImportedEvent]]) -> Iterator[httpx.Cli
             "radicale",
             *(f"--{name}={value}" for name, value in options.items()),
         ]
-        server = subprocess.Popen(command, cwd=folder)
+        server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
         try:
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", auth=("bench", ""), timeout=120, trust_env=False
