@@ -93,5 +93,27 @@ def test_the_environment_is_read_by_the_settings_only(path: Path, part: str) -> 
     assert part == "config" or not names & {"environ", "getenv"}
 
 
+# The same inside the backend: what each of its folders may import of the others.
+INSIDE_CALENDARS: dict[str, set[str]] = {
+    "engine": set(),
+    "store": {"engine"},
+    "requests": {"engine", "store"},
+    "ics": {"engine"},
+    "api": {"engine", "store", "requests", "ics"},
+    "pages": {"engine", "store", "requests", "ics", "api"},
+}
+
+
+@pytest.mark.parametrize("folder", INSIDE_CALENDARS)
+def test_imports_run_downwards_inside_the_backend(folder: str) -> None:
+    # api/app.py puts all of them together.
+    files = sorted(set((PACKAGE / "calendars" / folder).glob("*.py")) - {PACKAGE / "calendars/api/app.py"})
+    reached = {name for path in files for name in imports(path) if name.startswith("widgetsvc.calendars.")}
+    folders = {name.split(".")[2] for name in reached} & INSIDE_CALENDARS.keys()
+
+    assert files
+    assert folders - {folder} <= INSIDE_CALENDARS[folder]
+
+
 def test_every_part_of_the_package_is_known() -> None:
     assert {part for _, part in MODULES} <= ALLOWED.keys()

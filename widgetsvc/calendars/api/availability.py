@@ -1,6 +1,6 @@
 """`POST /v1/availability`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -8,24 +8,24 @@ from flask import Blueprint, Response, jsonify
 from widgetsvc.calendars import diaries, wire
 from widgetsvc.calendars.api.credentials import REACH, Reach
 from widgetsvc.calendars.api.endpoint import endpoint
-from widgetsvc.calendars.backend import Backend, current_backend
-from widgetsvc.calendars.diaries import Diaries, Party
-from widgetsvc.calendars.engine import availability as engine
+from widgetsvc.calendars.backend import current_backend
 from widgetsvc.calendars.errors import FieldError, InvalidParameters
 from widgetsvc.calendars.records import Account
 from widgetsvc.calendars.requests.availability import (
     AvailabilityRequest,
     LocatedMember,
+    ResponseFormat,
     located,
     located_in,
 )
+from widgetsvc.calendars.search import find
 
 blueprint = Blueprint("availability", __name__)
 
-_FORMATS: Mapping[str, tuple[str, Callable[[engine.Query], list[engine.Opening]]]] = {
-    "periods": ("available_periods", engine.periods),
-    "slots": ("available_slots", engine.slots),
-    "overlapping_slots": ("available_slots", engine.overlapping_slots),
+_KEYS: Mapping[ResponseFormat, str] = {
+    "periods": "available_periods",
+    "slots": "available_slots",
+    "overlapping_slots": "available_slots",
 }
 
 
@@ -66,26 +66,5 @@ def _further_faults(allowed: Reach, sent: dict[str, Any]) -> Iterator[FieldError
 def query_availability(allowed: Reach, wanted: AvailabilityRequest) -> Response:
     """Find times that suit; an element token has to cover every sub."""
     accounts = accounts_of(allowed, list(located(wanted.participants)))
-    key, _ = _FORMATS[wanted.response_format]
-    return jsonify(wire.openings(key, find(current_backend(), wanted, accounts)))
-
-
-def find(
-    backend: Backend, wanted: AvailabilityRequest, accounts: Mapping[str, Account]
-) -> list[engine.Opening]:
-    """Answer a query whose every sub is among `accounts`."""
-    duration = wanted.required_duration.seconds
-    party = Party(wanted.participants, wanted.buffer)
-    known = Diaries(backend, accounts, [party], wanted.extent(duration), wanted.excluded)
-    _, search = _FORMATS[wanted.response_format]
-    return search(
-        engine.Query(
-            groups=[known.group(group) for group in wanted.participants],
-            duration=duration,
-            windows=wanted.windows,
-            starts=wanted.starts,
-            start_interval=wanted.start_interval.seconds if wanted.start_interval else None,
-            buffer=diaries.buffer(wanted.buffer),
-            max_results=wanted.max_results,
-        )
-    )
+    found = find(current_backend(), wanted, accounts)
+    return jsonify(wire.openings(_KEYS[wanted.response_format], found))

@@ -6,7 +6,6 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from widgetsvc.calendars.api.availability import find
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.availability import Opening
 from widgetsvc.calendars.engine.localtime import first_of_day
@@ -15,6 +14,7 @@ from widgetsvc.calendars.pages.words import Reader
 from widgetsvc.calendars.records import Account, SchedulingLink
 from widgetsvc.calendars.requests.availability import AvailabilityRequest, Period, Slot
 from widgetsvc.calendars.requests.scheduling import RealTimeSchedulingRequest
+from widgetsvc.calendars.search import find
 
 _MINUTE = 60
 _DAYS_ON_A_PAGE = 5
