@@ -435,6 +435,8 @@ def test_revoking_what_is_revoked_is_no_error(
 
     again.revoke_authorization()
 
+    assert again.auth.access_token is None
+
 
 def test_only_the_applications_own_secret_revokes(calendar: Calendar, new_client: NewClient) -> None:
     client = new_client(
