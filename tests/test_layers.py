@@ -37,7 +37,7 @@ DOORS: dict[str, set[str]] = {
     "authlib": {"calendars"},
     "httpcore": {"outbound"},
     "httpx": {"cronofy", "wiring"},
-    "sqlalchemy": {"calendars", "gateway", "database", "migrations", "wiring", "web", "cli"},
+    "sqlalchemy": {"calendars", "gateway", "database", "migrations", "wiring", "web", "cli", "config"},
     "alembic": {"database", "migrations", "cli"},
     "icalendar": {"calendars"},
     "joserfc": {"gateway", "calendars"},

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from limits import parse_many
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.urls import origin_of
@@ -37,8 +39,21 @@ def _base_url(text: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    if not text.startswith("sqlite:///") or text in {"sqlite:///", "sqlite:///:memory:"}:
-        raise ValueError("must be sqlite:/// and the path of a file, the only database this version runs on")
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("must be sqlite:///path/of/a/file or postgresql+psycopg://user@host/name") from None
+    if url.drivername == "postgresql+psycopg" and url.database:
+        return text
+    if not text.startswith("sqlite:///") or url.database in {None, "", ":memory:"}:
+        raise ValueError("must be sqlite:///path/of/a/file or postgresql+psycopg://user@host/name")
+    return text
+
+
+def _cache_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text != "memory://" and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
+        raise ValueError("must be memory://, or redis://host:6379/0 (rediss:// with TLS)")
     return text
 
 
@@ -69,11 +84,11 @@ class Settings(BaseModel):
     data_dir: Path = Field(default_factory=lambda: user_data_path("widgetsvc"))
     """Where the SQLite file, the secret and the installed bundle live."""
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = ""
-    """SQLAlchemy URL; by default a SQLite file in the data folder."""
+    database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = ""
+    """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default a SQLite file in the data folder."""
 
-    cache_url: Literal["memory://"] = "memory://"
-    """Where minted tokens are kept: in each process."""
+    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = "memory://"
+    """Where minted tokens are kept: in each process, and with `redis://…` also where all processes share them."""
 
     public_url: BaseUrl = "http://127.0.0.1:8080"
     """The origin at which browsers reach the service."""
