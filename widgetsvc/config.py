@@ -85,10 +85,10 @@ class Settings(BaseModel):
     """Where the SQLite file, the secret and the installed bundle live."""
 
     database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = ""
-    """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default a SQLite file in the data folder."""
+    """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default SQLite in the data folder."""
 
     cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = "memory://"
-    """Where minted tokens are kept: in each process, and with `redis://…` also where all processes share them."""
+    """Where minted tokens are kept: in each process, with `redis://…` also where all processes find them."""
 
     public_url: BaseUrl = "http://127.0.0.1:8080"
     """The origin at which browsers reach the service."""
