@@ -1,4 +1,4 @@
-"""Sets, not only cases: every error has a status, and a code of its own or that of the error it is a kind of."""
+"""Sets, not only cases: every error has a status, and a code of its own or of what it is a kind of."""
 
 from collections.abc import Iterator
 

@@ -85,7 +85,7 @@ def build_operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
