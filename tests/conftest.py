@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
+from tests.servers import PostgresServer, RedisServer
 from widgetsvc import database
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z, a Sunday
@@ -35,3 +36,25 @@ def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
     engine = database.connect(f"sqlite:///{path}")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests; whoever stops, kills or freezes a server starts one of their own."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One server for all tests; whoever stops, kills or freezes a server starts one of their own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis that holds nothing."""
+    with redis_server.connect() as client:
+        client.flushall()
+    return redis_server.url

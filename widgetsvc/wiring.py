@@ -22,7 +22,10 @@ from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
 from widgetsvc.config import Settings, secret_key_of
+from widgetsvc.cronofy.breaker import CircuitBreaker
+from widgetsvc.cronofy.budget import Budget
 from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
@@ -82,7 +85,7 @@ def build_operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -169,7 +172,18 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
 def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
     transport = httpx.WSGITransport(app=backend) if backend is not None else None
     http = http_client(settings.api_url, transport=transport)
-    return CronofyClient(http, client_id=credentials.client_id, client_secret=credentials.client_secret)
+    return CronofyClient(
+        http,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        guard=_guard(settings, credentials) if backend is None else None,
+    )
+
+
+def _guard(settings: Settings, credentials: Credentials) -> Guard:
+    limits = parse_many(settings.cronofy_rate_limits)
+    budget = Budget(credentials.client_id, limits, cache_url=settings.cache_url)
+    return Guard(CircuitBreaker(), budget)
 
 
 def _loader(bundle: Bundle) -> Encoded:
