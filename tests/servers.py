@@ -275,6 +275,19 @@ class PostgresServer(_Server):
         self._create(name, template="template1")
         return self.url_of(name)
 
+    def empty_database(self, name: str) -> None:
+        """Delete all rows of a database that `create_database` made."""
+        with self.connect(name) as connection:
+            tables = [
+                sql.Identifier(table)
+                for (table,) in connection.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename != %s",
+                    ["alembic_version"],
+                )
+            ]
+            truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(tables))
+            connection.execute(truncate)
+
     def drop_database(self, name: str) -> None:
         """Delete a database, whoever is connected to it."""
         with self.connect() as connection:

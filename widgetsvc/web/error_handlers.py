@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, g, json, make_response, render_template, request
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from widgetsvc import errors
@@ -58,6 +59,7 @@ def install(app: Flask) -> None:
     """Register the handlers, the last resort among them."""
     app.register_error_handler(errors.ServiceError, _service_error)
     app.register_error_handler(OperationalError, _storage_unavailable)
+    app.register_error_handler(PoolTimeoutError, _storage_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _last_resort)
 
@@ -80,8 +82,9 @@ def _service_error(error: errors.ServiceError) -> Response:
     return response
 
 
-def _storage_unavailable(error: OperationalError) -> Response:
-    _log.error("the database does not answer: %s", error.orig)
+def _storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:
+    # An OperationalError's own words would quote the statement, too.
+    _log.error("the database does not answer: %s", getattr(error, "orig", error))
     return _service_error(errors.StorageUnavailable("The service cannot reach its data. Try again in 5 s."))
 
 
