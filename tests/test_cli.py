@@ -14,7 +14,7 @@ from widgetsvc import __version__
 from widgetsvc.app import create_app
 from widgetsvc.cli import main
 from widgetsvc.config import Settings
-from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
+from widgetsvc.permissions import PUBLIC_PERMISSIONS, Permission
 
 ORIGIN = "https://jobs.example.com"
 
@@ -73,7 +73,7 @@ def test_a_new_tenants_policy_is_what_the_options_say(shell: Shell) -> None:
     ]
 
 
-@pytest.mark.parametrize("permission", sorted(EMBEDDABLE_PERMISSIONS))
+@pytest.mark.parametrize("permission", sorted(PUBLIC_PERMISSIONS))
 def test_a_tenant_may_be_held_to_one_permission(shell: Shell, permission: Permission) -> None:
     shell.create_tenant("acme", "Acme Stores", "--permission", permission.value)
 
@@ -550,7 +550,7 @@ def test_one_upstream_calendar_is_not_shared_by_two(shell: Shell) -> None:
         (["tenant", "create"], "Missing argument 'SLUG'"),
         (["tenant", "create", "acme"], "Missing option '--name'"),
         (["tenant", "create", "acme", "--name", "A", "--access", "open"], "'public', 'signed'"),
-        (["tenant", "create", "acme", "--name", "A", "--permission", "account_management"], "'availability'"),
+        (["tenant", "create", "acme", "--name", "A", "--permission", "write"], "'availability'"),
         (["calendar", "add", "acme"], "Missing argument 'APPLICATION_CALENDAR_ID'"),
         (["serve", "--port", "0"], "range"),
         (["serv"], "No such command 'serv'"),

@@ -17,7 +17,7 @@ from a2wsgi.wsgi import build_environ
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, MutableMapping
+    from collections.abc import Awaitable, Callable, Container, Iterable, MutableMapping
     from contextlib import AbstractContextManager
     from wsgiref.types import WSGIApplication
 
@@ -45,12 +45,12 @@ class BufferedWsgi:
         body_seconds: float = 15,
         threads: int = 16,
         urgent: Container[str] = (),
-        background: AbstractContextManager[object] | None = None,
+        background: Iterable[AbstractContextManager[object]] = (),
     ) -> None:
         """Take bodies of up to `max_body` bytes that arrive within `body_seconds`.
 
         The `urgent` paths have a thread of their own, so that they are answered however many requests wait.
-        `background` is entered when the server starts and left when it ends.
+        Each of `background` is entered when the server starts and left when it ends.
         """
         self._app = app
         self._background = background
@@ -83,8 +83,8 @@ class BufferedWsgi:
         """Source: ASGI specification, Lifespan Protocol."""
         with ExitStack() as stack:
             await receive()
-            if self._background is not None:
-                stack.enter_context(self._background)
+            for running in self._background:
+                stack.enter_context(running)
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await asyncio.to_thread(stack.close)

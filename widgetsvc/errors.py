@@ -5,8 +5,10 @@ ServiceError
 ├── InvalidRequest              a body or query with faults, all of them listed
 ├── UnknownKey · InvalidAssertion · ExpiredAssertion
 ├── OriginNotAllowed · AssertionRequired · PermissionNotAllowed · TenantSuspended
-├── UnknownTenant · UnknownCalendar · UnknownWidget · CalendarRevoked
-├── AlreadyExists · InvalidOriginRule · InvalidName     an operator's input
+├── UnknownTenant · UnknownCalendar · UnknownWidget · UnknownResource · CalendarRevoked
+├── AlreadyExists · InvalidOriginRule · InvalidName · InvalidValue     an operator's or tenant's input
+├── SecretKeyExposed            a secret key came from a browser
+├── Conflict · PreconditionFailed · IdempotencyKeyReused · RequestInFlight
 ├── RateLimited · StorageUnavailable
 └── UpstreamError
     ├── UpstreamRejected        Cronofy understood and said no
@@ -146,6 +148,13 @@ class UnknownWidget(ServiceError):
     title = "Unknown widget"
 
 
+class UnknownResource(ServiceError):
+    """The tenant has nothing of this kind and id."""
+
+    code = "unknown_resource"
+    title = "Unknown resource"
+
+
 class CalendarRevoked(ServiceError):
     """The application calendar has been revoked."""
 
@@ -176,6 +185,57 @@ class InvalidName(ServiceError):
 
     code = "invalid_name"
     title = "Invalid name"
+
+
+class InvalidValue(ServiceError):
+    """A well-formed value that cannot be used; `field` is its path, as in `Fault`."""
+
+    code = "invalid_value"
+    title = "Invalid value"
+
+    def __init__(self, detail: str, *, field: str) -> None:
+        self.field = field
+        super().__init__(detail)
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        return {"errors": [{"field": self.field, "message": str(self)}]}
+
+
+class SecretKeyExposed(ServiceError):
+    """A secret key was sent by a browser, where anybody can read it."""
+
+    code = "secret_key_exposed"
+    title = "Secret key exposed"
+
+
+class Conflict(ServiceError):
+    """What is there now does not allow the change."""
+
+    code = "conflict"
+    title = "Conflict"
+
+
+class PreconditionFailed(ServiceError):
+    """Somebody else has changed it since the version that the request was made for."""
+
+    code = "precondition_failed"
+    title = "Changed meanwhile"
+
+
+class IdempotencyKeyReused(ServiceError):
+    """The idempotency key belongs to an earlier request with another body."""
+
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
+
+
+class RequestInFlight(ServiceError):
+    """The first request with this idempotency key is still under way."""
+
+    code = "request_in_flight"
+    title = "Request in flight"
+    retry_after = 1
 
 
 class StorageUnavailable(ServiceError):

@@ -19,8 +19,8 @@ class Permission(StrEnum):
     """Read and write availability rules (Availability Rules)."""
 
 
-EMBEDDABLE_PERMISSIONS = frozenset({Permission.AGENDA, Permission.AVAILABILITY})
-"""Permissions that a publishable key may ever obtain: they read, and never write."""
+PUBLIC_PERMISSIONS = frozenset({Permission.AGENDA, Permission.AVAILABILITY})
+"""Permissions that a publishable key alone may obtain: they read, and never write."""
 
 
 class Element(StrEnum):
@@ -28,17 +28,35 @@ class Element(StrEnum):
 
     AGENDA = "agenda"
     """One calendar's events, day by day."""
+    AVAILABILITY_RULES = "availability-rules"
+    """An editor of the weekly hours in which one calendar can be booked."""
     AVAILABILITY_VIEWER = "availability-viewer"
     """A week's grid of bookable slots."""
+    CALENDAR_SYNC = "calendar-sync"
+    """The calendars that one account has connected."""
+    DATE_TIME_PICKER = "date-time-picker"
+    """A month, and the bookable slots of the day picked in it."""
     SLOT_PICKER = "slot-picker"
     """A list of bookable slots, day by day."""
 
     @property
     def permission(self) -> Permission:
         """The permission this element's calls need."""
-        return Permission.AGENDA if self is Element.AGENDA else Permission.AVAILABILITY
+        return _PERMISSIONS.get(self, Permission.AVAILABILITY)
 
     @property
     def takes_many_calendars(self) -> bool:
-        """Whether several calendars make sense at once; the Agenda shows exactly one."""
-        return self is not Element.AGENDA
+        """Whether several calendars make sense at once; what shows one account's own things takes one."""
+        return self.permission is Permission.AVAILABILITY
+
+    @property
+    def needs_assertion(self) -> bool:
+        """Whether an assertion is required whatever the tenant's policy says, because the element writes."""
+        return self.permission not in PUBLIC_PERMISSIONS
+
+
+_PERMISSIONS = {
+    Element.AGENDA: Permission.AGENDA,
+    Element.AVAILABILITY_RULES: Permission.MANAGED_AVAILABILITY,
+    Element.CALENDAR_SYNC: Permission.ACCOUNT_MANAGEMENT,
+}

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from widgetsvc.elements import Bundle, Encoded
+from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 
@@ -20,8 +22,10 @@ class Services:
     """The service's parts."""
 
     service: Service
+    trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    registry: TenantRegistry
     desk: EmbedDesk
     bundle: Bundle
     loader: Encoded
@@ -31,8 +35,8 @@ class Services:
     """How often tokens were found, minted and renewed since the start."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
-    background: AbstractContextManager[object] | None = None
-    """What runs beside the views while the service is up: the embedded backend's deliveries."""
+    background: tuple[AbstractContextManager[object], ...] = ()
+    """What runs beside the views while the service is up; entered in this order, each by one process."""
 
     def attach(self, app: Flask) -> None:
         """Make these the services of a Flask application's views."""

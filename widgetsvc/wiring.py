@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import httpx
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from flask import Flask
 from limits import parse_many
 from sqlalchemy import Engine, text
@@ -20,13 +20,15 @@ from widgetsvc.calendars.pages.assets import PageAssets
 from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
-from widgetsvc.clock import Clock, system_clock
+from widgetsvc.clock import Clock, monotonic_clock, system_clock
 from widgetsvc.config import Settings, secret_key_of
 from widgetsvc.cronofy.client import CronofyClient, http_client
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
+from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.outbound import Outbound
@@ -50,6 +52,7 @@ class Operations:
     """What the operator's commands work on; what is the embedded backend's is None in cloud mode."""
 
     engine: Engine
+    trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
     cronofy: CronofyClient
@@ -73,11 +76,13 @@ def build_operations(
     backend = None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock)
     backend_app = create_backend_app(backend, pages) if backend else None
     cronofy = _cronofy(settings, backend_app, credentials)
-    cipher = Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))
+    cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
+    trail = AuditTrail(engine, clock)
     return Operations(
         engine=engine,
-        tenants=TenantDirectory(engine, cipher, clock),
-        calendars=CalendarDirectory(engine, cronofy, clock),
+        trail=trail,
+        tenants=TenantDirectory(engine, trail, cipher, clock),
+        calendars=CalendarDirectory(engine, trail, cronofy, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -107,15 +112,17 @@ def _backend(
     return backend
 
 
-def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
+def build_services(
+    settings: Settings, clock: Clock = system_clock, monotonic: Clock = monotonic_clock
+) -> Services:
     """Assemble everything that the settings ask for. Raises ConfigurationError."""
     bundle = build_bundle(settings)
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
-    cache = TokenCache()
+    cache = TokenCache(clock=monotonic)
+    registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
     desk = EmbedDesk(
-        tenants=parts.tenants,
-        calendars=parts.calendars,
+        registry=registry,
         cronofy=parts.cronofy,
         cache=cache,
         service=service,
@@ -123,15 +130,17 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
     )
     return Services(
         service=service,
+        trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        registry=registry,
         desk=desk,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
-        background=parts.deliveries,
+        background=tuple(filter(None, (parts.deliveries, registry.following()))),
     )
 
 

@@ -161,7 +161,11 @@ TELLS_NOTHING = {
     "reply",  # no event is an invitation
 }
 
-_SHIFTED = str.maketrans("0123456789", "1234567890")
+# Digits and the letters of hexadecimal numbers among themselves, so that numbers stay numbers.
+_SHIFTED = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFGHIJKLMNOPQRSTUVWXYZA",
+)
 
 
 @dataclass(frozen=True)

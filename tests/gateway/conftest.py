@@ -9,7 +9,9 @@ from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
 from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
+from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 
 API_URL = "https://api.cronofy.com"
@@ -68,10 +70,24 @@ def cronofy(upstream: Upstream) -> CronofyClient:
 
 
 @pytest.fixture
-def tenants(engine: Engine, clock: FakeClock) -> TenantDirectory:
-    return TenantDirectory(engine, Fernet(Fernet.generate_key()), clock)
+def trail(engine: Engine, clock: FakeClock) -> AuditTrail:
+    return AuditTrail(engine, clock)
 
 
 @pytest.fixture
-def calendars(engine: Engine, cronofy: CronofyClient, clock: FakeClock) -> CalendarDirectory:
-    return CalendarDirectory(engine, cronofy, clock)
+def tenants(engine: Engine, trail: AuditTrail, clock: FakeClock) -> TenantDirectory:
+    return TenantDirectory(engine, trail, Fernet(Fernet.generate_key()), clock)
+
+
+@pytest.fixture
+def calendars(
+    engine: Engine, trail: AuditTrail, cronofy: CronofyClient, clock: FakeClock
+) -> CalendarDirectory:
+    return CalendarDirectory(engine, trail, cronofy, clock)
+
+
+@pytest.fixture
+def registry(
+    tenants: TenantDirectory, calendars: CalendarDirectory, trail: AuditTrail, clock: FakeClock
+) -> TenantRegistry:
+    return TenantRegistry(tenants, calendars, trail, clock, clock)

@@ -14,6 +14,7 @@ from widgetsvc.errors import (
     UnknownCalendar,
     UpstreamUnavailable,
 )
+from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 
@@ -279,7 +280,12 @@ def test_adding_a_calendar_anew_first_finishes_its_revocation(
 
 
 def test_a_first_use_that_loses_to_a_revocation_leaves_nothing_upstream(
-    engine: Engine, calendars: CalendarDirectory, upstream: Upstream, acme: Tenant, clock: FakeClock
+    engine: Engine,
+    trail: AuditTrail,
+    calendars: CalendarDirectory,
+    upstream: Upstream,
+    acme: Tenant,
+    clock: FakeClock,
 ) -> None:
     calendars.add(acme, "store-42")
 
@@ -290,7 +296,7 @@ def test_a_first_use_that_loses_to_a_revocation_leaves_nothing_upstream(
 
     http = http_client(API_URL, transport=httpx.MockTransport(revoke_before_the_upsert))
     client = CronofyClient(http, client_id="app_1", client_secret="secret")
-    elsewhere = CalendarDirectory(engine, client, clock)
+    elsewhere = CalendarDirectory(engine, trail, client, clock)
 
     with pytest.raises(CalendarRevoked):
         elsewhere.subs(acme, ["store-42"])

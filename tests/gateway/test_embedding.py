@@ -19,6 +19,7 @@ from widgetsvc.errors import (
 )
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, EmbedRequest, Service
+from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.permissions import Element, Permission
@@ -28,12 +29,9 @@ PUBLIC_URL = "https://w.example.com"
 
 
 @pytest.fixture
-def desk(
-    tenants: TenantDirectory, calendars: CalendarDirectory, cronofy: CronofyClient, clock: FakeClock
-) -> EmbedDesk:
+def desk(registry: TenantRegistry, cronofy: CronofyClient, clock: FakeClock) -> EmbedDesk:
     return EmbedDesk(
-        tenants=tenants,
-        calendars=calendars,
+        registry=registry,
         cronofy=cronofy,
         cache=TokenCache(clock=clock),
         service=Service(public_url=PUBLIC_URL, api_url=API_URL),

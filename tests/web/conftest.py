@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, update
 from werkzeug.test import TestResponse
 
 from tests.clocks import FakeClock
 from tests.processes import share_elements
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
-from widgetsvc.gateway import schema
 from widgetsvc.gateway.tenants import NewTenant, Policy
 from widgetsvc.services import Services
 from widgetsvc.wiring import build_services
@@ -29,8 +27,14 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
 
 
 @pytest.fixture
-def services(settings: Settings, clock: FakeClock) -> Services:
-    return build_services(settings, clock)
+def uptime() -> FakeClock:
+    """The services' monotonic clock."""
+    return FakeClock(1_000.0)
+
+
+@pytest.fixture
+def services(settings: Settings, clock: FakeClock, uptime: FakeClock) -> Services:
+    return build_services(settings, clock, uptime)
 
 
 @pytest.fixture
@@ -67,11 +71,3 @@ def embedder(
 @pytest.fixture
 def acme(services: Services, http: FlaskClient) -> Embedder:
     return embedder(services, http)
-
-
-def suspend_all(settings: Settings) -> None:
-    """Suspend every tenant, in the database, since no command does it."""
-    engine = create_engine(settings.effective_database_url)
-    with engine.begin() as connection:
-        connection.execute(update(schema.tenants).values(suspended=True))
-    engine.dispose()

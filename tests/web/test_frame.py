@@ -5,8 +5,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from tests.web.conftest import PAGE, Embedder, embedder, suspend_all
-from widgetsvc.config import Settings
+from tests.web.conftest import PAGE, Embedder, embedder
 from widgetsvc.gateway.tenants import Access, Policy
 from widgetsvc.services import Services
 
@@ -141,8 +140,8 @@ def test_signed_tenants_have_no_bare_frames(services: Services, http: FlaskClien
     assert "assertion_required" in response.text
 
 
-def test_a_suspended_tenants_frame_says_so(acme: Embedder, settings: Settings) -> None:
-    suspend_all(settings)
+def test_a_suspended_tenants_frame_says_so(acme: Embedder, services: Services) -> None:
+    services.tenants.suspend(acme.created.tenant)
 
     response = acme.http.get("/frame/agenda", query_string={"key": acme.key, "calendar": "store-42"})
 

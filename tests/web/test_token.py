@@ -10,7 +10,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import Engine, create_engine, text
 
 from tests.clocks import FakeClock
-from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder, suspend_all
+from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder
 from widgetsvc.config import Settings
 from widgetsvc.elements import INTEGRITY
 from widgetsvc.gateway.tenants import Access, Policy
@@ -295,8 +295,8 @@ def test_a_permission_outside_the_policy_is_403(services: Services, http: FlaskC
     assert services.token_stats().mints == 0
 
 
-def test_a_suspended_tenant_is_403(acme: Embedder, settings: Settings) -> None:
-    suspend_all(settings)
+def test_a_suspended_tenant_is_403(acme: Embedder, services: Services) -> None:
+    services.tenants.suspend(acme.created.tenant)
 
     response = acme.ask(**SLOT_PICKER)
 
@@ -404,13 +404,14 @@ def test_nothing_is_written_by_a_refused_request(acme: Embedder, settings: Setti
     assert (before, after) == (0, 0)
 
 
-def test_a_revoked_calendar_is_410_in_every_process_at_once(
-    settings: Settings, services: Services, acme: Embedder
+def test_a_calendar_that_another_process_revoked_is_410_within_a_second(
+    settings: Settings, uptime: FakeClock, acme: Embedder
 ) -> None:
     assert acme.ask(**SLOT_PICKER).status_code == 200
     elsewhere = build_operations(settings)
 
     elsewhere.calendars.revoke(acme.created.tenant, "store-42")
+    uptime.advance(1)
 
     response = acme.ask(**SLOT_PICKER)
     assert (response.status_code, response.json["code"]) == (410, "calendar_revoked")

@@ -6,7 +6,7 @@ import click
 
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
 from widgetsvc.gateway.tenants import Access, Policy
-from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
+from widgetsvc.permissions import PUBLIC_PERMISSIONS, Permission
 
 
 @click.group()
@@ -34,8 +34,8 @@ def _tenant_options(command: Callable[..., None]) -> Callable[..., None]:
             "--permission",
             "permissions",
             multiple=True,
-            type=click.Choice([permission.value for permission in sorted(EMBEDDABLE_PERMISSIONS)]),
-            help="What may be embedded; repeat it for more.  [default: all of these]",
+            type=click.Choice(sorted(permission.value for permission in Permission)),
+            help="What may be embedded; repeat it for more.  [default: agenda, availability]",
         ),
         click.option(
             "--tzid", default="Etc/UTC", show_default=True, help="Zone of the tenant's office hours."
@@ -60,7 +60,7 @@ def tenant_create(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Create the tenant SLUG; its secrets are shown this once."""
-    allowed = frozenset(Permission(value) for value in permissions) or EMBEDDABLE_PERMISSIONS
+    allowed = frozenset(Permission(value) for value in permissions) or PUBLIC_PERMISSIONS
     created = operations().tenants.create(slug, name, origins, Policy(Access(access), allowed, tzid))
     key = created.signing_key
     if as_json:

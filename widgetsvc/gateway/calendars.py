@@ -4,8 +4,8 @@ Upstream all tenants' calendars belong to one application, where a calendar is n
 may use the same id without meeting. A calendar that exists upstream under a name of its own is mapped by an
 explicit `upstream_id`.
 
-Every request for a token looks its calendars up here first, so what one process revokes no other serves on
-from its cache of tokens.
+Every request for a token resolves its calendars first, here or in what the process knows of the tenant, so
+what is revoked is not served on from a cache of tokens.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from widgetsvc.errors import (
     UnknownCalendar,
     UpstreamUnavailable,
 )
+from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
@@ -63,13 +64,21 @@ class CalendarAccess:
 class CalendarDirectory:
     """The tenants' calendars in the database, resolved through Cronofy's API."""
 
-    def __init__(self, engine: Engine, cronofy: CronofyClient, clock: Clock) -> None:
+    def __init__(self, engine: Engine, trail: AuditTrail, cronofy: CronofyClient, clock: Clock) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
+        self._trail = trail
         self._cronofy = cronofy
         self._clock = clock
 
-    def add(self, tenant: Tenant, application_calendar_id: str, upstream_id: str | None = None) -> None:
+    def add(
+        self,
+        tenant: Tenant,
+        application_calendar_id: str,
+        upstream_id: str | None = None,
+        *,
+        by: str = OPERATOR,
+    ) -> None:
         """Let a tenant embed a calendar; it is created upstream at its first use.
 
         Adding it again changes nothing; until its first use it may be mapped to another upstream calendar.
@@ -81,7 +90,7 @@ class CalendarDirectory:
         _check_upstream_id(wanted)
         known = self._find(tenant, [application_calendar_id])
         if known and known[0].revoked_at is not None:
-            self.revoke(tenant, application_calendar_id)
+            self.revoke(tenant, application_calendar_id, by=by)
         elif known and known[0].upstream_id == wanted:
             return
         elif known and known[0].sub is not None:
@@ -89,13 +98,15 @@ class CalendarDirectory:
                 f"{application_calendar_id} stands for the upstream calendar {known[0].upstream_id} already."
             )
         try:
-            self._map(tenant, application_calendar_id, wanted, is_new=not known)
+            self._map(tenant, application_calendar_id, wanted, by, is_new=not known)
         except IntegrityError as error:
             raise AlreadyExists(
                 f"The upstream calendar {wanted} belongs to another calendar here."
             ) from error
 
-    def _map(self, tenant: Tenant, application_calendar_id: str, upstream_id: str, *, is_new: bool) -> None:
+    def _map(
+        self, tenant: Tenant, application_calendar_id: str, upstream_id: str, by: str, *, is_new: bool
+    ) -> None:
         key = {"tenant_id": tenant.tenant_id, "application_calendar_id": application_calendar_id}
         if is_new:
             statement: Insert | Update = insert(tenant_calendars).values(
@@ -105,8 +116,9 @@ class CalendarDirectory:
             statement = (
                 update(tenant_calendars).filter_by(**key).values(upstream_id=upstream_id, revoked_at=None)
             )
-        with self._writer.begin() as connection:
-            connection.execute(statement)
+        with self._trail.transaction(by) as change:
+            change.connection.execute(statement)
+            change.record(tenant, Action.CALENDAR_ADDED, application_calendar_id, upstream_id=upstream_id)
 
     def all_of(self, tenant: Tenant) -> list[TenantCalendar]:
         """A tenant's calendars, in order of id."""
@@ -154,7 +166,7 @@ class CalendarDirectory:
             raise UpstreamUnavailable(f"{application_calendar_id} has no calendar upstream (yet).")
         return CalendarAccess(account.sub, listed[0].calendar_id, account.access_token, account.expires_in)
 
-    def revoke(self, tenant: Tenant, application_calendar_id: str) -> None:
+    def revoke(self, tenant: Tenant, application_calendar_id: str, *, by: str = OPERATOR) -> None:
         """Revoke a calendar here and upstream, where it is deleted with its events.
 
         Where one that was in use is not revoked upstream because Cronofy does not answer, it is embedded no
@@ -166,7 +178,10 @@ class CalendarDirectory:
         # One that was never used here may be in use upstream, under the name that it is mapped to.
         sub = calendar.sub or self._cronofy.upsert_application_calendar(calendar.upstream_id).sub
         if calendar.revoked_at is None:
-            self._write(tenant, calendar, sub=sub, revoked_at=int(self._clock()))
+            with self._trail.transaction(by) as change:
+                revoked = {"sub": sub, "revoked_at": change.at}
+                change.connection.execute(_where(tenant, calendar).values(revoked))
+                change.record(tenant, Action.CALENDAR_REVOKED, application_calendar_id)
         self._cronofy.revoke(sub)
         self._write(tenant, calendar, sub=None)
 
@@ -184,13 +199,9 @@ class CalendarDirectory:
     def _write(
         self, tenant: Tenant, calendar: TenantCalendar, *where: ColumnElement[bool], **values: object
     ) -> bool:
-        statement = update(tenant_calendars).where(
-            tenant_calendars.c.tenant_id == tenant.tenant_id,
-            tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
-            *where,
-        )
+        statement = _where(tenant, calendar, *where).values(values)
         with self._writer.begin() as connection:
-            return connection.execute(statement.values(values)).rowcount > 0
+            return connection.execute(statement).rowcount > 0
 
     def _find(self, tenant: Tenant, ids: Sequence[str] | None) -> list[TenantCalendar]:
         query = _CALENDARS.where(tenant_calendars.c.tenant_id == tenant.tenant_id)
@@ -198,6 +209,14 @@ class CalendarDirectory:
             query = query.where(tenant_calendars.c.application_calendar_id.in_(ids))
         with self._reader.connect() as connection:
             return [TenantCalendar(*row) for row in connection.execute(query)]
+
+
+def _where(tenant: Tenant, calendar: TenantCalendar, *where: ColumnElement[bool]) -> Update:
+    return update(tenant_calendars).where(
+        tenant_calendars.c.tenant_id == tenant.tenant_id,
+        tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
+        *where,
+    )
 
 
 def _revoked(tenant: Tenant, application_calendar_id: str) -> CalendarRevoked:

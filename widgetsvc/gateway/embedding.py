@@ -15,11 +15,11 @@ from widgetsvc.errors import (
     UnknownWidget,
 )
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
-from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.options import element_options
 from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin
-from widgetsvc.gateway.tenants import Access, Tenant, TenantDirectory
+from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
+from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.permissions import Element, Permission
 
@@ -66,15 +66,13 @@ class EmbedDesk:
     def __init__(
         self,
         *,
-        tenants: TenantDirectory,
-        calendars: CalendarDirectory,
+        registry: TenantRegistry,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
         clock: Clock,
     ) -> None:
-        self._tenants = tenants
-        self._calendars = calendars
+        self._registry = registry
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
@@ -83,22 +81,23 @@ class EmbedDesk:
 
     def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
         """Give the page a token for what it wants. Raises a ServiceError that says why not."""
-        tenant = self._tenant(wanted)
+        known = self._known(wanted)
+        tenant = known.tenant
         origin = self.allowed_origin(tenant, origin_header)
         tenant.check_active()
-        assertion = self._assertion(tenant, wanted)
+        assertion = self._assertion(known, wanted)
         if wanted.widget is not None:
             raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
-        subs = self._calendars.subs(tenant, wanted.calendars)
+        subs = self._registry.subs(known, wanted.calendars)
         token = self._token(tenant, subs, wanted.permissions, str(origin))
         return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
 
-    def _tenant(self, wanted: EmbedRequest) -> Tenant:
+    def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
-            return self._tenants.by_publishable_key(wanted.key)
+            return self._registry.by_publishable_key(wanted.key)
         try:
-            return self._tenants.by_slug(unverified_issuer(wanted.assertion or ""))
+            return self._registry.by_slug(unverified_issuer(wanted.assertion or ""))
         except UnknownTenant as error:
             raise UnknownKey(
                 "The assertion's iss names no tenant; it has to be the tenant's slug."
@@ -117,18 +116,20 @@ class EmbedDesk:
     def may_preflight(self, header: str | None) -> bool:
         """Whether a preflight from this origin may succeed; it names no key, so any tenant's rule will do."""
         origin = Origin.parse(header)
-        return origin is not None and (origin == self._own_origin or self._tenants.any_allows(origin))
+        return origin is not None and (origin == self._own_origin or self._registry.any_allows(origin))
 
-    def _assertion(self, tenant: Tenant, wanted: EmbedRequest) -> Assertion | None:
+    def _assertion(self, known: KnownTenant, wanted: EmbedRequest) -> Assertion | None:
+        tenant = known.tenant
         if wanted.assertion is None:
-            if tenant.policy.access is Access.SIGNED or wanted.key is None:
+            writes = wanted.element is not None and wanted.element.needs_assertion
+            if tenant.policy.access is Access.SIGNED or wanted.key is None or writes:
                 raise AssertionRequired(
                     f"{tenant.name} embeds signed only: send an assertion that the tenant's server signed."
                 )
             return None
         return verify_assertion(
             wanted.assertion,
-            keys=self._tenants.signing_keys(tenant),
+            keys=self._registry.signing_keys(known),
             issuer=tenant.slug,
             audience=self._service.public_url,
             now=self._clock(),

@@ -1,34 +1,45 @@
 """Tenants: who they are, what their policy is, and the keys that name them."""
 
-import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from cryptography.fernet import Fernet
-from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select
+from cryptography.fernet import Fernet, MultiFernet
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
-from widgetsvc.errors import AlreadyExists, InvalidName, TenantSuspended, UnknownKey, UnknownTenant
+from widgetsvc.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidName,
+    PreconditionFailed,
+    TenantSuspended,
+    UnknownResource,
+    UnknownTenant,
+)
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.assertions import SigningAlgorithm, SigningKey, generate_signing_key
+from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
+from widgetsvc.gateway.keys import KeyKind, NewKey, TenantKey, digest_of, make_key, unknown_key
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
-from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Permission
+from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.timezones import is_zone
+
+DEFAULT_OVERLAP = 24 * 3_600
+"""Seconds for which the old key stays good beside the new one, unless another time is chosen."""
+
+MAX_KEYS = 2
+"""Keys of one kind that a tenant can have at a time: the new one, and the old one until it ends."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME = 255
-_TENANTS_AND_RULES = (
-    select(schema.tenants, schema.origin_rules.c.rule)
-    .join_from(schema.tenants, schema.origin_rules, isouter=True)
-    .order_by(schema.tenants.c.slug, schema.origin_rules.c.position)
-)
 
+Cipher = Fernet | MultiFernet
 _AnyRow = Row[*tuple[Any, ...]]
 
 
@@ -46,21 +57,35 @@ class Policy:
     """How access is granted, what may be embedded, and the zone of the tenant's office hours."""
 
     access: Access = Access.PUBLIC
-    permissions: frozenset[Permission] = EMBEDDABLE_PERMISSIONS
+    permissions: frozenset[Permission] = PUBLIC_PERMISSIONS
     tzid: str = "Etc/UTC"
+    elements: frozenset[Element] | None = None
+    """The elements that may be embedded; None for all that the permissions cover."""
+    lazy_calendars: bool = False
+    """Whether an assertion may name calendars that do not exist yet."""
+    single_use_assertions: bool = False
+    """Whether every assertion has to carry a `jti`, and is good once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer of the operator."""
+    """A customer of the operator. `version` grows with every change of what stands here."""
 
     tenant_id: int
     slug: str
     name: str
     policy: Policy
     suspended: bool
-    publishable_key: str
+    keys: tuple[TenantKey, ...]
+    """The newest first, expired ones not among them."""
     origins: OriginRules
+    jwks_url: str | None
+    version: int
+
+    @property
+    def publishable_key(self) -> str:
+        """The newest publishable key."""
+        return next(key.publishable_key for key in self.keys if key.publishable_key is not None)
 
     def check_active(self) -> None:
         """Raise TenantSuspended if the operator has suspended the tenant."""
@@ -77,72 +102,59 @@ class NewTenant:
     signing_key: SigningKey = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class TenantUpdate:
+    """What to change of a tenant; what is None stays as it is.
+
+    `every_element` lifts the restriction to some elements, `no_jwks_url` takes the address away.
+    """
+
+    name: str | None = None
+    allowed_origins: Sequence[str] | None = None
+    access: Access | None = None
+    permissions: frozenset[Permission] | None = None
+    elements: frozenset[Element] | None = None
+    every_element: bool = False
+    tzid: str | None = None
+    lazy_calendars: bool | None = None
+    single_use_assertions: bool | None = None
+    jwks_url: str | None = None
+    no_jwks_url: bool = False
+
+    def policy(self, old: Policy) -> Policy:
+        """The policy that comes of it."""
+        given = {
+            "access": self.access,
+            "permissions": self.permissions,
+            "elements": self.elements,
+            "tzid": self.tzid,
+            "lazy_calendars": self.lazy_calendars,
+            "single_use_assertions": self.single_use_assertions,
+        }
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if self.every_element:
+            changed["elements"] = None
+        return replace(old, **changed)
+
+
 class TenantDirectory:
     """The tenants in the database. `cipher` encrypts the signing secrets at rest."""
 
-    def __init__(self, engine: Engine, cipher: Fernet, clock: Clock) -> None:
+    def __init__(self, engine: Engine, trail: AuditTrail, cipher: Cipher, clock: Clock) -> None:
         self._reader = engine
-        self._writer = engine.execution_options(writes=True)
+        self._trail = trail
         self._cipher = cipher
         self._clock = clock
 
-    def create(self, slug: str, name: str, origins: Sequence[str], policy: Policy | None = None) -> NewTenant:
-        """Create a tenant. Raises AlreadyExists, InvalidName, InvalidOriginRule."""
-        policy = policy or Policy()
-        _check_names(slug, name, policy)
-        rules = OriginRules.of(origins)
-        secret_key = f"sk_{secrets.token_urlsafe(32)}"
-        signing_key = generate_signing_key(f"key_{secrets.token_hex(6)}", secrets.token_bytes)
-        values = {
-            "slug": slug,
-            "name": name,
-            "access": policy.access.value,
-            "permissions": sorted(policy.permissions),
-            "tzid": policy.tzid,
-            "suspended": False,
-            "publishable_key": f"pk_{secrets.token_urlsafe(24)}",
-            "secret_key_hash": hashlib.sha256(secret_key.encode()).digest(),
-            "created_at": int(self._clock()),
-        }
-        try:
-            with self._writer.begin() as connection:
-                tenant_id = connection.execute(
-                    insert(schema.tenants).values(values).returning(schema.tenants.c.tenant_id)
-                ).scalar_one()
-                self._insert_rules(connection, tenant_id, rules)
-                self._insert_signing_key(connection, tenant_id, signing_key)
-        except IntegrityError as error:
-            raise AlreadyExists(f"A tenant called {slug} exists already; choose another slug.") from error
-        return NewTenant(self.by_slug(slug), secret_key, signing_key)
-
-    def _insert_rules(self, connection: Connection, tenant_id: int, rules: OriginRules) -> None:
-        rows = [
-            {"tenant_id": tenant_id, "position": position, "rule": str(rule)}
-            for position, rule in enumerate(rules)
-        ]
-        if rows:
-            connection.execute(insert(schema.origin_rules), rows)
-
-    def _insert_signing_key(self, connection: Connection, tenant_id: int, key: SigningKey) -> None:
-        connection.execute(
-            insert(schema.signing_keys).values(
-                tenant_id=tenant_id,
-                kid=key.kid,
-                alg=key.alg.value,
-                secret_encrypted=self._cipher.encrypt(key.secret),
-                created_at=int(self._clock()),
-            )
-        )
+    # Reading
 
     def by_publishable_key(self, key: str) -> Tenant:
         """Return the tenant that a publishable key names. Raises UnknownKey."""
-        found = self._find(schema.tenants.c.publishable_key == key)
-        if not found:
-            raise UnknownKey(
-                "No tenant has this publishable key. Keys begin with pk_; "
-                "`widgetsvc tenant list` shows the operator each tenant's."
-            )
-        return found[0]
+        return self._by_key(KeyKind.PUBLISHABLE, key)[0]
+
+    def by_secret_key(self, key: str) -> tuple[Tenant, TenantKey]:
+        """Return the tenant that a secret key names, and what is kept of the key. Raises UnknownKey."""
+        return self._by_key(KeyKind.SECRET, key)
 
     def by_slug(self, slug: str) -> Tenant:
         """Return a tenant by its slug. Raises UnknownTenant."""
@@ -154,13 +166,6 @@ class TenantDirectory:
     def all(self) -> list[Tenant]:
         """Every tenant, in order of slug."""
         return self._find()
-
-    def _find(self, *conditions: ColumnElement[bool]) -> list[Tenant]:
-        by_id: dict[int, list[_AnyRow]] = {}
-        with self._reader.connect() as connection:
-            for row in connection.execute(_TENANTS_AND_RULES.where(*conditions)):
-                by_id.setdefault(row.tenant_id, []).append(row)
-        return [_tenant(rows) for rows in by_id.values()]
 
     def any_allows(self, origin: Origin) -> bool:
         """Whether some tenant's rules match an origin: all that a preflight, which names no key, can ask."""
@@ -184,33 +189,317 @@ class TenantDirectory:
                 for row in rows
             }
 
+    def _by_key(self, kind: KeyKind, text: str) -> tuple[Tenant, TenantKey]:
+        table, digest = schema.tenant_keys, digest_of(text)
+        query = select(table.c.tenant_id, table.c.key_id).where(
+            table.c.digest == digest, table.c.kind == kind.value
+        )
+        with self._reader.connect() as connection:
+            named = connection.execute(query).one_or_none()
+            found = _read(connection, self._clock(), schema.tenants.c.tenant_id == named[0]) if named else []
+        for tenant in found:
+            for key in tenant.keys:
+                if named is not None and key.key_id == named.key_id:
+                    return tenant, key
+        raise unknown_key(kind)
 
-def _check_names(slug: str, name: str, policy: Policy) -> None:
+    def _find(self, *conditions: ColumnElement[bool]) -> list[Tenant]:
+        with self._reader.connect() as connection:
+            return _read(connection, self._clock(), *conditions)
+
+    # Changing
+
+    def create(
+        self,
+        slug: str,
+        name: str,
+        origins: Sequence[str],
+        policy: Policy | None = None,
+        *,
+        by: str = OPERATOR,
+    ) -> NewTenant:
+        """Create a tenant. Raises AlreadyExists, InvalidName, InvalidOriginRule."""
+        policy = policy or Policy()
+        _check_slug(slug)
+        _check_names(name, policy)
+        rules = OriginRules.of(origins)
+        signing_key = generate_signing_key(f"key_{secrets.token_hex(6)}", secrets.token_bytes)
+        try:
+            with self._trail.transaction(by) as change:
+                values = {"slug": slug, "name": name, "suspended": False, "version": 1}
+                stamps = {"created_at": change.at, "updated_at": change.at}
+                tenant_id = change.connection.execute(
+                    insert(schema.tenants)
+                    .values(**values, **stamps, **_policy_columns(policy))
+                    .returning(schema.tenants.c.tenant_id)
+                ).scalar_one()
+                _insert_rules(change.connection, tenant_id, rules)
+                self._insert_signing_key(change, tenant_id, signing_key)
+                publishable, secret = (make_key(kind, change.at) for kind in KeyKind)
+                for new in (publishable, secret):
+                    _insert_key(change.connection, tenant_id, new)
+                tenant = self._reread(change, tenant_id)
+                change.record(tenant, Action.TENANT_CREATED, origins=[str(rule) for rule in rules])
+        except IntegrityError as error:
+            raise AlreadyExists(f"A tenant called {slug} exists already; choose another slug.") from error
+        return NewTenant(tenant, secret.text, signing_key)
+
+    def update(
+        self, tenant: Tenant, wanted: TenantUpdate, *, version: int | None = None, by: str = OPERATOR
+    ) -> Tenant:
+        """Change what is given and return the tenant as it is now; nothing is recorded where nothing differs.
+
+        `version` is the one that the change was made for. Raises PreconditionFailed where it is over,
+        InvalidName, InvalidOriginRule, UnknownTenant.
+        """
+        rules = None if wanted.allowed_origins is None else OriginRules.of(wanted.allowed_origins)
+        with self._trail.transaction(by) as change:
+            old = self._locked(change, tenant, version)
+            new = replace(
+                old,
+                name=old.name if wanted.name is None else wanted.name,
+                policy=wanted.policy(old.policy),
+                origins=old.origins if rules is None else rules,
+                jwks_url=None if wanted.no_jwks_url else (wanted.jwks_url or old.jwks_url),
+            )
+            _check_names(new.name, new.policy)
+            differences = _differences(old, new)
+            if not differences:
+                return old
+            if rules is not None:
+                table = schema.origin_rules
+                change.connection.execute(delete(table).where(table.c.tenant_id == old.tenant_id))
+                _insert_rules(change.connection, old.tenant_id, rules)
+            values = {"name": new.name, "jwks_url": new.jwks_url, **_policy_columns(new.policy)}
+            self._write(change, old, **values)
+            change.record(old, Action.TENANT_UPDATED, **differences)
+            return self._reread(change, old.tenant_id)
+
+    def suspend(self, tenant: Tenant, *, by: str = OPERATOR) -> Tenant:
+        """Refuse the tenant's embeds and its servers until it is resumed. Raises UnknownTenant."""
+        return self._set_suspended(tenant, Action.TENANT_SUSPENDED, by, suspended=True)
+
+    def resume(self, tenant: Tenant, *, by: str = OPERATOR) -> Tenant:
+        """End the suspension. Raises UnknownTenant."""
+        return self._set_suspended(tenant, Action.TENANT_RESUMED, by, suspended=False)
+
+    def _set_suspended(self, tenant: Tenant, action: Action, by: str, *, suspended: bool) -> Tenant:
+        with self._trail.transaction(by) as change:
+            old = self._locked(change, tenant)
+            if old.suspended == suspended:
+                return old
+            self._write(change, old, suspended=suspended)
+            change.record(old, action)
+            return self._reread(change, old.tenant_id)
+
+    def delete(self, tenant: Tenant, *, by: str = OPERATOR) -> None:
+        """Delete the tenant with all that is its own; the trail of it stays. Raises UnknownTenant.
+
+        Its calendars go from here, but not from upstream: whoever wants that revokes them before.
+        """
+        with self._trail.transaction(by) as change:
+            old = self._locked(change, tenant)
+            change.connection.execute(
+                delete(schema.tenants).where(schema.tenants.c.tenant_id == old.tenant_id)
+            )
+            change.record(old, Action.TENANT_DELETED)
+
+    def rotate_key(
+        self, tenant: Tenant, kind: KeyKind, *, overlap: int = DEFAULT_OVERLAP, by: str = OPERATOR
+    ) -> NewKey:
+        """Make a new key of a kind; the old one stays good for `overlap` more seconds.
+
+        Raises Conflict where two are good already, UnknownTenant.
+        """
+        with self._trail.transaction(by) as change:
+            old = self._locked(change, tenant)
+            valid = [key for key in old.keys if key.kind is kind]
+            if overlap > 0 and len(valid) >= MAX_KEYS:
+                raise Conflict(
+                    f"{old.name} has {len(valid)} {kind.value} keys already; "
+                    f"revoke {valid[-1].key_id} (…{valid[-1].hint}) first, or rotate without an overlap."
+                )
+            ends = change.at + max(0, overlap)
+            for key in valid:
+                self._end_key(change, key, ends if key.expires_at is None else min(ends, key.expires_at))
+            new = make_key(kind, change.at)
+            _insert_key(change.connection, old.tenant_id, new)
+            self._write(change, old)
+            change.record(old, Action.KEY_ROTATED, new.key.key_id, kind=kind.value, old_ends_at=ends)
+            return new
+
+    def revoke_key(self, tenant: Tenant, key_id: str, *, by: str = OPERATOR) -> None:
+        """End a key at once. Raises UnknownResource, Conflict for the last one of its kind, UnknownTenant."""
+        with self._trail.transaction(by) as change:
+            old = self._locked(change, tenant)
+            key = next((key for key in old.keys if key.key_id == key_id), None)
+            if key is None:
+                raise UnknownResource(f"{old.name} has no valid key {key_id[:64]!r}.")
+            if sum(other.kind is key.kind for other in old.keys) == 1:
+                raise Conflict(f"It is the only {key.kind.value} key of {old.name}; rotate it instead.")
+            self._end_key(change, key, change.at)
+            self._write(change, old)
+            change.record(old, Action.KEY_REVOKED, key_id, kind=key.kind.value)
+
+    def _locked(self, change: Transaction, tenant: Tenant, version: int | None = None) -> Tenant:
+        """Read the tenant anew and keep it from others until the transaction ends."""
+        table = schema.tenants
+        lock = select(table.c.tenant_id).where(table.c.tenant_id == tenant.tenant_id).with_for_update()
+        if change.connection.execute(lock).one_or_none() is None:
+            raise UnknownTenant(f"The tenant {tenant.slug} has been deleted.")
+        now = self._reread(change, tenant.tenant_id)
+        if version is not None and version != now.version:
+            raise PreconditionFailed(
+                f"{now.name} was changed meanwhile: it is at version {now.version}, and the change was made "
+                f"for version {version}. Read it again, and repeat the change."
+            )
+        return now
+
+    def _reread(self, change: Transaction, tenant_id: int) -> Tenant:
+        (tenant,) = _read(change.connection, self._clock(), schema.tenants.c.tenant_id == tenant_id)
+        return tenant
+
+    @staticmethod
+    def _write(change: Transaction, tenant: Tenant, **values: Any) -> None:
+        table = schema.tenants
+        stamps = {"version": tenant.version + 1, "updated_at": change.at}
+        change.connection.execute(
+            update(table).where(table.c.tenant_id == tenant.tenant_id).values(**values, **stamps)
+        )
+
+    @staticmethod
+    def _end_key(change: Transaction, key: TenantKey, at: int) -> None:
+        table = schema.tenant_keys
+        change.connection.execute(update(table).where(table.c.key_id == key.key_id).values(expires_at=at))
+
+    def _insert_signing_key(self, change: Transaction, tenant_id: int, key: SigningKey) -> None:
+        change.connection.execute(
+            insert(schema.signing_keys).values(
+                tenant_id=tenant_id,
+                kid=key.kid,
+                alg=key.alg.value,
+                secret_encrypted=self._cipher.encrypt(key.secret),
+                created_at=change.at,
+            )
+        )
+
+
+def _check_slug(slug: str) -> None:
     if not _SLUG.fullmatch(slug):
         raise InvalidName(
             f"{slug!r} is no slug: 1 to 63 lower-case letters, digits and hyphens, such as acme-stores."
         )
+
+
+def _check_names(name: str, policy: Policy) -> None:
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise InvalidName(f"The name must be 1 to {_MAX_NAME} printable characters.")
     if not is_zone(policy.tzid):
         raise InvalidName(f"{policy.tzid!r} is no time zone; use an IANA name such as Europe/London.")
-    if not policy.permissions <= EMBEDDABLE_PERMISSIONS:
-        raise InvalidName(f"Permissions that can be embedded: {', '.join(sorted(EMBEDDABLE_PERMISSIONS))}.")
 
 
-def _tenant(rows: Sequence[_AnyRow]) -> Tenant:
-    first = rows[0]
-    texts: Iterable[str] = (row.rule for row in rows if row.rule is not None)
+def _differences(old: Tenant, new: Tenant) -> dict[str, Any]:
+    """What an update changes, by name, as it was and as it is."""
+    before, after = _described(old), _described(new)
+    return {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+
+
+def _described(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "name": tenant.name,
+        "allowed_origins": [str(rule) for rule in tenant.origins],
+        "jwks_url": tenant.jwks_url,
+        **_policy_columns(tenant.policy),
+    }
+
+
+def _policy_columns(policy: Policy) -> dict[str, Any]:
+    return {
+        "access": policy.access.value,
+        "permissions": sorted(policy.permissions),
+        "elements": None if policy.elements is None else sorted(policy.elements),
+        "tzid": policy.tzid,
+        "lazy_calendars": policy.lazy_calendars,
+        "single_use_assertions": policy.single_use_assertions,
+    }
+
+
+def _insert_rules(connection: Connection, tenant_id: int, rules: OriginRules) -> None:
+    rows = [
+        {"tenant_id": tenant_id, "position": position, "rule": str(rule)}
+        for position, rule in enumerate(rules)
+    ]
+    if rows:
+        connection.execute(insert(schema.origin_rules), rows)
+
+
+def _insert_key(connection: Connection, tenant_id: int, new: NewKey) -> None:
+    connection.execute(
+        insert(schema.tenant_keys).values(
+            key_id=new.key.key_id,
+            tenant_id=tenant_id,
+            kind=new.key.kind.value,
+            digest=digest_of(new.text),
+            publishable_key=new.key.publishable_key,
+            hint=new.key.hint,
+            created_at=new.key.created_at,
+        )
+    )
+
+
+def _read(connection: Connection, now: float, *conditions: ColumnElement[bool]) -> list[Tenant]:
+    """Read tenants with their rules and valid keys, in order of slug."""
+    tenants = connection.execute(
+        select(schema.tenants).where(*conditions).order_by(schema.tenants.c.slug)
+    ).all()
+    ids = select(schema.tenants.c.tenant_id).where(*conditions)
+    rules, keys = schema.origin_rules, schema.tenant_keys
+    texts = _by_tenant(
+        connection.execute(
+            select(rules.c.tenant_id, rules.c.rule)
+            .where(rules.c.tenant_id.in_(ids))
+            .order_by(rules.c.tenant_id, rules.c.position)
+        )
+    )
+    held = _by_tenant(
+        connection.execute(
+            select(keys)
+            .where(keys.c.tenant_id.in_(ids))
+            .order_by(keys.c.expires_at.is_not(None), keys.c.created_at.desc(), keys.c.key_id)
+        )
+    )
+    return [_tenant(row, texts.get(row.tenant_id, []), held.get(row.tenant_id, []), now) for row in tenants]
+
+
+def _by_tenant(rows: Iterable[_AnyRow]) -> Mapping[int, list[_AnyRow]]:
+    grouped: dict[int, list[_AnyRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.tenant_id, []).append(row)
+    return grouped
+
+
+def _tenant(row: _AnyRow, rules: Sequence[_AnyRow], keys: Sequence[_AnyRow], now: float) -> Tenant:
+    all_keys = (
+        TenantKey(
+            key.key_id, KeyKind(key.kind), key.publishable_key, key.hint, key.created_at, key.expires_at
+        )
+        for key in keys
+    )
     return Tenant(
-        tenant_id=first.tenant_id,
-        slug=first.slug,
-        name=first.name,
+        tenant_id=row.tenant_id,
+        slug=row.slug,
+        name=row.name,
         policy=Policy(
-            access=Access(first.access),
-            permissions=frozenset(Permission(name) for name in first.permissions),
-            tzid=first.tzid,
+            access=Access(row.access),
+            permissions=frozenset(map(Permission, row.permissions)),
+            tzid=row.tzid,
+            elements=None if row.elements is None else frozenset(map(Element, row.elements)),
+            lazy_calendars=row.lazy_calendars,
+            single_use_assertions=row.single_use_assertions,
         ),
-        suspended=first.suspended,
-        publishable_key=first.publishable_key,
-        origins=OriginRules.from_store(texts),
+        suspended=row.suspended,
+        keys=tuple(key for key in all_keys if key.is_valid(now)),
+        origins=OriginRules.from_store(rule.rule for rule in rules),
+        jwks_url=row.jwks_url,
+        version=row.version,
     )

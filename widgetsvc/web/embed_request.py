@@ -10,7 +10,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from widgetsvc.errors import Fault, InvalidRequest, OriginNotAllowed, UnknownKey
 from widgetsvc.gateway.embedding import EmbedRequest
-from widgetsvc.permissions import EMBEDDABLE_PERMISSIONS, Element, Permission
+from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.services import current_services
 
 _MAX_CALENDARS = 50
@@ -64,8 +64,8 @@ def _hide_from_strangers(key: object) -> None:
     """Keep faults of a body from pages whose origin the tenant refuses anyway: they are told that first."""
     services = current_services()
     try:
-        tenant = services.tenants.by_publishable_key(key if isinstance(key, str) else "")
-        services.desk.allowed_origin(tenant, request.headers.get("Origin"))
+        known = services.registry.by_publishable_key(key if isinstance(key, str) else "")
+        services.desk.allowed_origin(known.tenant, request.headers.get("Origin"))
     except UnknownKey:
         return
     except OriginNotAllowed:
@@ -139,7 +139,7 @@ def _vocabulary_faults(fields: Mapping[str, Any]) -> list[Fault]:
     if isinstance(element, str) and element not in set(Element):
         faults.append(Fault("element", f"is none of {', '.join(sorted(Element))}"))
     for index, name in enumerate(permissions if isinstance(permissions, list) else []):
-        if isinstance(name, str) and name not in EMBEDDABLE_PERMISSIONS:
-            allowed = ", ".join(sorted(EMBEDDABLE_PERMISSIONS))
+        if isinstance(name, str) and name not in PUBLIC_PERMISSIONS:
+            allowed = ", ".join(sorted(PUBLIC_PERMISSIONS))
             faults.append(Fault(f"permissions[{index}]", f"is none of {allowed}"))
     return faults

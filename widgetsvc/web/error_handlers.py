@@ -32,16 +32,30 @@ STATUSES: Mapping[type[errors.ServiceError], HTTPStatus] = {
     errors.UnknownTenant: HTTPStatus.NOT_FOUND,
     errors.UnknownCalendar: HTTPStatus.NOT_FOUND,
     errors.UnknownWidget: HTTPStatus.NOT_FOUND,
+    errors.UnknownResource: HTTPStatus.NOT_FOUND,
     errors.CalendarRevoked: HTTPStatus.GONE,
     errors.AlreadyExists: HTTPStatus.CONFLICT,
     errors.InvalidOriginRule: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidName: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SecretKeyExposed: HTTPStatus.FORBIDDEN,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamRejected: HTTPStatus.BAD_GATEWAY,
     errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+
+_WORTH_RETRYING = (
+    errors.RateLimited,
+    errors.RequestInFlight,
+    errors.StorageUnavailable,
+    errors.UpstreamUnavailable,
+)
 
 # To a person, a frame whose key nobody knows is a page that is not there.
 _PAGE_STATUSES = {errors.UnknownKey.code: HTTPStatus.NOT_FOUND}
@@ -77,7 +91,7 @@ def _service_error(error: errors.ServiceError) -> Response:
         )
     status = STATUSES[type(error)]
     response = _answer(status, error.code, error.title, detail, error.members)
-    if isinstance(error, errors.RateLimited | errors.StorageUnavailable | errors.UpstreamUnavailable):
+    if isinstance(error, _WORTH_RETRYING):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 

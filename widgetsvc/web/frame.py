@@ -23,7 +23,10 @@ _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 _PARAMETERS = {"key", "calendar", "tzid", "locale", "options"}
 _TITLES = {
     Element.AGENDA: "Agenda",
+    Element.AVAILABILITY_RULES: "Bookable hours",
     Element.AVAILABILITY_VIEWER: "Available times",
+    Element.CALENDAR_SYNC: "Connected calendars",
+    Element.DATE_TIME_PICKER: "Pick a day and time",
     Element.SLOT_PICKER: "Pick a time",
 }
 
@@ -34,9 +37,9 @@ def frame(element: str) -> Response:
     kind = _element(element)
     key, calendars = _query(kind)
     services = current_services()
-    tenant = services.tenants.by_publishable_key(key)
+    tenant = services.registry.by_publishable_key(key).tenant
     tenant.check_active()
-    if tenant.policy.access is Access.SIGNED:
+    if tenant.policy.access is Access.SIGNED or kind.needs_assertion:
         raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
     services.calendars.check(tenant, calendars)
     nonce = new_nonce()
