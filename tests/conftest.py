@@ -17,11 +17,12 @@ NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z, a Sunday
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_every_database: run on each kind of database that we support")
+    config.addinivalue_line("markers", "sqlite_only: in a module `on_every_database`, about SQLite itself")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marked = metafunc.definition.get_closest_marker("on_every_database") is not None
-    if marked and "engine" in metafunc.fixturenames:
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "engine" in metafunc.fixturenames and "on_every_database" in marks and "sqlite_only" not in marks:
         metafunc.parametrize("engine", DATABASES, indirect=True)
 
 
@@ -42,7 +43,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A database of the test's own, empty and at the newest revision; tests `on_every_database` get each kind."""
+    """A database at the newest revision, empty; tests `on_every_database` get one of each kind."""
     kind = getattr(request, "param", "sqlite")
     engine = database.connect(request.getfixturevalue(f"{kind}_url"))
     yield engine

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, make_response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -72,6 +72,7 @@ _HTTP_CODES = {
 def install(app: Flask) -> None:
     """Register the handlers, the last resort among them."""
     app.register_error_handler(errors.ServiceError, _service_error)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _storage_unavailable)
     app.register_error_handler(PoolTimeoutError, _storage_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
@@ -94,6 +95,12 @@ def _service_error(error: errors.ServiceError) -> Response:
     if isinstance(error, _WORTH_RETRYING):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _unstorable(_error: DataError) -> Response:
+    # What is merely looked up may be any text; PostgreSQL refuses U+0000.
+    fault = errors.Fault("", "A value holds a character that no name or id has.")
+    return _service_error(errors.InvalidRequest([fault]))
 
 
 def _storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:

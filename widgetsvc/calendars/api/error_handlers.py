@@ -7,7 +7,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -33,6 +33,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(TooManyRequests, _too_many_requests)
     app.register_error_handler(OAuthRefused, _oauth_refused)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, storage_unavailable)
     app.register_error_handler(PoolTimeoutError, storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
@@ -72,6 +73,12 @@ def _too_many_requests(error: TooManyRequests) -> Response:
 def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
     document = jsonify(error=error.error, error_description=str(error))
     return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
+
+
+def _unstorable(_error: DataError) -> tuple[Response, int]:
+    # What is looked up, such as an id in a path, is held against no model; PostgreSQL refuses U+0000.
+    document = InvalidParameters.single("base", "errors.invalid", "a value cannot be stored").as_document()
+    return jsonify(document), HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:
