@@ -10,9 +10,11 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
+from widgetsvc.gateway.usage import Usage
 
 _EXTENSION = "widgetsvc"
 
@@ -27,6 +29,8 @@ class Services:
     calendars: CalendarDirectory
     registry: TenantRegistry
     desk: EmbedDesk
+    refused_origins: RefusedOrigins
+    usage: Usage
     bundle: Bundle
     loader: Encoded
     backend: Flask | None

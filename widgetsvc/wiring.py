@@ -31,9 +31,11 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.usage import Usage
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -131,6 +133,7 @@ def build_services(
         service=service,
         clock=clock,
     )
+    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
     return Services(
         service=service,
         trail=parts.trail,
@@ -138,12 +141,19 @@ def build_services(
         calendars=parts.calendars,
         registry=registry,
         desk=desk,
+        refused_origins=refused_origins,
+        usage=usage,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=(
+            *filter(None, [parts.deliveries]),
+            registry.following(),
+            refused_origins.flushing(),
+            usage.flushing(),
+        ),
     )
 
 
