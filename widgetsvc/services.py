@@ -11,6 +11,7 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 
@@ -25,6 +26,7 @@ class Services:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
     registry: TenantRegistry
     desk: EmbedDesk
     bundle: Bundle
