@@ -12,6 +12,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 from widgetsvc.gateway.usage import Usage
@@ -27,6 +28,7 @@ class Services:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
     registry: TenantRegistry
     desk: EmbedDesk
     refused_origins: RefusedOrigins

@@ -33,6 +33,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.gateway.usage import Usage
@@ -60,6 +61,7 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -88,6 +90,7 @@ def build_operations(
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
         calendars=CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher),
+        signing_keys=SigningKeyStore(engine, trail, cipher, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -125,7 +128,9 @@ def build_services(
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     cache = TokenCache(clock=monotonic)
-    registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
+    registry = TenantRegistry(
+        parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
+    )
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -139,6 +144,7 @@ def build_services(
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        signing_keys=parts.signing_keys,
         registry=registry,
         desk=desk,
         refused_origins=refused_origins,
