@@ -13,6 +13,7 @@ from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
+from widgetsvc.gateway.widgets import WidgetStore
 
 _EXTENSION = "widgetsvc"
 
@@ -25,6 +26,7 @@ class Services:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    widgets: WidgetStore
     registry: TenantRegistry
     desk: EmbedDesk
     bundle: Bundle

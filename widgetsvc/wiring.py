@@ -31,6 +31,7 @@ from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -55,6 +56,7 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    widgets: WidgetStore
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -78,11 +80,13 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=calendars,
+        widgets=WidgetStore(engine, trail, calendars),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -133,6 +137,7 @@ def build_services(
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        widgets=parts.widgets,
         registry=registry,
         desk=desk,
         bundle=bundle,
