@@ -16,6 +16,7 @@ from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 
 _EXTENSION = "widgetsvc"
 
@@ -29,6 +30,7 @@ class Services:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    widgets: WidgetStore
     registry: TenantRegistry
     desk: EmbedDesk
     refused_origins: RefusedOrigins

@@ -37,6 +37,7 @@ from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -62,6 +63,7 @@ class Operations:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    widgets: WidgetStore
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -85,12 +87,14 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher),
+        calendars=calendars,
         signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        widgets=WidgetStore(engine, trail, calendars),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -145,6 +149,7 @@ def build_services(
         tenants=parts.tenants,
         calendars=parts.calendars,
         signing_keys=parts.signing_keys,
+        widgets=parts.widgets,
         registry=registry,
         desk=desk,
         refused_origins=refused_origins,
