@@ -2,7 +2,7 @@
 
 import click
 
-from widgetsvc.cli.support import DURATION, TEXT, as_json, instant, operations, print_json
+from widgetsvc.cli.support import DURATION, TEXT, as_json, instant_or_none, operations, print_json
 from widgetsvc.gateway.keys import KeyKind
 
 
@@ -27,7 +27,7 @@ def rotate_key(slug: str, *, kind: str, overlap: int, as_json: bool) -> None:
     """Make a new key for the tenant SLUG, shown this once; the old one stays good for the overlap."""
     tenants = operations().tenants
     rotation = tenants.rotate_key(tenants.by_slug(slug), KeyKind(kind), overlap=overlap)
-    ends = instant(rotation.old_ends_at)
+    ends = instant_or_none(rotation.old_ends_at)
     if as_json:
         print_json(
             {

@@ -296,8 +296,9 @@ def tenant_delete(slug: str, *, yes: bool, with_calendars: bool, as_json: bool) 
         )
     revoked = 0
     if with_calendars:
-        for revoked, each in enumerate(calendars, 1):
+        for each in calendars:
             service.calendars.revoke(doomed, each.application_calendar_id)
+            revoked += 1
             click.echo(
                 f"{each.application_calendar_id} is revoked ({revoked} of {len(calendars)}).", err=True
             )
@@ -382,7 +383,7 @@ def _elements(policy: Policy) -> str:
     return "all that the permissions cover" if policy.elements is None else ", ".join(sorted(policy.elements))
 
 
-def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - a word for a value
+def _yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
 
 

@@ -400,8 +400,8 @@ class TenantDirectory:
 
 
 def _reading_snapshots(engine: Engine) -> Engine:
-    """The engine, whose transactions see the database as it was at one moment: a tenant takes three queries."""
-    # SQLite's do so anyway.
+    """The engine, whose transactions see the database as it was at one moment: a tenant is three queries."""
+    # SQLite's see it so anyway.
     return (
         engine.execution_options(isolation_level="REPEATABLE READ")
         if engine.dialect.name == "postgresql"
@@ -429,9 +429,9 @@ def _check_nothing_is_inherited(connection: Connection, slug: str) -> None:
     )
     if left:
         raise Conflict(
-            f"A deleted tenant called {slug} has left {left} calendars upstream, which a new one of that slug "
-            f"would take over. Choose another slug; `widgetsvc calendar add` takes such a calendar over by "
-            f"--upstream-id {slug}:ID."
+            f"A deleted tenant called {slug} has left {left} calendars upstream, which a new one of "
+            f"that slug would take over. Choose another slug; `widgetsvc calendar add` has --upstream-id "
+            f"{slug}:ID for such a calendar."
         )
 
 
