@@ -17,6 +17,7 @@ EVERY_SETTING = {
     "WIDGETSVC_DATA_DIR": "/srv/widgetsvc",
     "WIDGETSVC_DATABASE_URL": "sqlite:////srv/other.sqlite3",
     "WIDGETSVC_CACHE_URL": "memory://",
+    "WIDGETSVC_TOKEN_CACHE_SIZE": "5000",
     "WIDGETSVC_PUBLIC_URL": "https://w.example.com/",
     "WIDGETSVC_SECRET_KEY": SECRET,
     "WIDGETSVC_ELEMENTS_DIR": "/srv/elements",
@@ -112,6 +113,8 @@ def test_a_relative_data_folder_names_the_same_database_from_everywhere(
 BAD_VALUES = [
     ("WIDGETSVC_DATABASE_URL", "mysql://localhost/widgetsvc"),
     ("WIDGETSVC_CACHE_URL", "memcached://localhost"),
+    ("WIDGETSVC_TOKEN_CACHE_SIZE", "0"),
+    ("WIDGETSVC_TOKEN_CACHE_SIZE", "many"),
     ("WIDGETSVC_PUBLIC_URL", "w.example.com"),
     ("WIDGETSVC_PUBLIC_URL", "ftp://w.example.com"),
     ("WIDGETSVC_PUBLIC_URL", "https://w.example.com/prefix"),

@@ -13,6 +13,7 @@ FLOOR = {"errors", "clock", "naming", "outbound", "permissions", "retry_after", 
 ALLOWED: dict[str, set[str]] = {
     "cronofy": set(),
     "gateway": {"cronofy"},
+    "shared": {"gateway"},
     "calendars": set(),
     "elements": set(),
     "resources": set(),
@@ -24,7 +25,17 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"calendars", "gateway"},
     "services": {"gateway", "elements"},
     "web": {"services", "gateway", "elements"},
-    "wiring": {"services", "gateway", "cronofy", "calendars", "config", "database", "elements", "resources"},
+    "wiring": {
+        "services",
+        "gateway",
+        "cronofy",
+        "calendars",
+        "config",
+        "database",
+        "elements",
+        "resources",
+        "shared",
+    },
     "asgi": set(),
     "app": {"wiring", "web", "services", "config", "resources"},
     "server": {"app", "asgi", "config", "logs", "wiring"},
@@ -60,6 +71,7 @@ DOORS: dict[str, set[str]] = {
     "a2wsgi": {"asgi"},
     "click": {"cli", "demo"},
     "platformdirs": {"config"},
+    "redis": {"shared", "wiring"},
 }
 
 

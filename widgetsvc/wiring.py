@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,19 +22,22 @@ from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_key_of
-from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.config import MEMORY_CACHE, Settings, secret_key_of
+from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, http_client
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.renewals import Renewals
 from widgetsvc.gateway.tenants import TenantDirectory
-from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
+from widgetsvc.shared.cache import SharedCache
+from widgetsvc.shared.tokens import issuer_name
 
 _LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
 _GATEWAY_APPLICATION = "widgetsvc gateway"
@@ -59,6 +63,8 @@ class Operations:
     applications: AccountStore | None
     backend: Backend | None
     backend_app: Flask | None
+    shared: SharedCache | None
+    """What the processes share through Redis; None where each keeps to itself."""
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
 
@@ -78,6 +84,9 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
     trail = AuditTrail(engine, clock)
+    shared = _shared_cache(settings, secret_key)
+    if shared is not None:
+        trail.listen(shared.changes.publish)
     return Operations(
         engine=engine,
         trail=trail,
@@ -87,6 +96,7 @@ def build_operations(
         applications=backend.accounts if backend else None,
         backend=backend,
         backend_app=backend_app,
+        shared=shared,
         deliveries=CourierService(backend.courier()) if backend else None,
     )
 
@@ -119,8 +129,16 @@ def build_services(
     bundle = build_bundle(settings)
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
-    cache = TokenCache(clock=monotonic)
+    renewals = Renewals()
     registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
+    following: tuple[AbstractContextManager[None], ...] = (registry.following(),)
+    source: TokenSource = DirectSource(monotonic)
+    if parts.shared is not None:
+        source = tokens = parts.shared.tokens(renewals.submit, monotonic)
+        registry.on_change(tokens.narrow)
+        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
+    cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
+    registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -139,8 +157,27 @@ def build_services(
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
+        cache_state=parts.shared.state if parts.shared else None,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=tuple(filter(None, (parts.deliveries, *following, renewals.running()))),
+    )
+
+
+def _shared_cache(settings: Settings, secret_key: bytes) -> SharedCache | None:
+    if settings.cache_url == MEMORY_CACHE:
+        return None
+    credentials = _credentials(settings, secret_key)
+    issuer = issuer_name(
+        derive_key(secret_key, "token issuer"),
+        settings.api_url if settings.is_cloud else "embedded",
+        credentials.client_id,
+        credentials.client_secret,
+    )
+    return SharedCache(
+        settings.cache_url,
+        key=derive_key(secret_key, "shared cache"),
+        issuer=issuer,
+        mint_seconds=TOTAL_SECONDS,
     )
 
 

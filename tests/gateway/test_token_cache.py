@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.clocks import FakeClock
 from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
-from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenCacheStats, TokenKey
+from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.permissions import Permission
 
 HERD = 200
@@ -118,8 +118,8 @@ class TestHits:
     def test_second_call_gets_the_same_token_without_a_mint(self, cache, upstream):
         first, second = cache.get(KEY, upstream), cache.get(KEY, upstream)
 
-        assert (first.token.token, first.hit) == ("token-1", False)
-        assert (second.token.token, second.hit) == ("token-1", True)
+        assert (first.token, first.hit) == ("token-1", False)
+        assert (second.token, second.hit) == ("token-1", True)
         assert cache.stats() == TokenCacheStats(hits=1, misses=1, mints=1)
 
     def test_expires_in_is_what_is_left_rounded_down(self, cache, clock, upstream):
@@ -167,7 +167,7 @@ class TestSingleFlight:
 
         results = [future.result() for future in stampede(cache, mint)]
 
-        assert {result.token.token for result in results} == {"token-1"}
+        assert {result.token for result in results} == {"token-1"}
         assert cache.stats() == TokenCacheStats(hits=0, misses=HERD, mints=1)
         assert upstream.asked == 1
 
@@ -194,14 +194,14 @@ class TestSingleFlight:
         assert all(each is error or each.__cause__ is error for each in raised)
 
         upstream.error = None
-        assert cache.get(KEY, upstream).token.token == "token-2"
+        assert cache.get(KEY, upstream).token == "token-2"
 
     def test_other_keys_do_not_wait(self, cache, upstream):
         with mint_under_way(cache, upstream) as (_, leader):
-            assert cache.get(OTHER_KEY, upstream).token.token == "token-1"
+            assert cache.get(OTHER_KEY, upstream).token == "token-1"
             assert not leader.done()
 
-        assert leader.result().token.token == "token-2"
+        assert leader.result().token == "token-2"
 
 
 class TestExpiry:
@@ -247,10 +247,10 @@ class TestRenewal:
         cache.get(KEY, upstream)
 
         clock.now += due - 1
-        assert cache.get(KEY, upstream).token.token == "token-1"
+        assert cache.get(KEY, upstream).token == "token-1"
 
         clock.now += 1.1
-        assert cache.get(KEY, upstream).token.token == "token-2"
+        assert cache.get(KEY, upstream).token == "token-2"
         assert cache.get(KEY, upstream).hit
 
     def test_others_are_served_the_old_one_meanwhile(self, cache, clock, upstream):
@@ -294,10 +294,10 @@ class TestRenewal:
         upstream.error = None
 
         clock.now += 29
-        assert cache.get(KEY, upstream).token.token == "token-1"
+        assert cache.get(KEY, upstream).token == "token-1"
 
         clock.now += 1
-        assert cache.get(KEY, upstream).token.token == "token-3"
+        assert cache.get(KEY, upstream).token == "token-3"
 
     def test_outage_that_outlasts_the_old_one_is_raised(self, cache, clock, upstream):
         cache.get(KEY, upstream)
@@ -327,7 +327,7 @@ class TestRenewal:
         clock.now += DUE
         upstream.life = 30
 
-        assert cache.get(KEY, upstream).token.token == "token-2"
+        assert cache.get(KEY, upstream).token == "token-2"
         assert len(cache) == 0
 
 
@@ -345,7 +345,7 @@ class TestInvalidate:
         with mint_under_way(cache, upstream) as (_, leader):
             cache.invalidate(lambda key: key == KEY)
 
-        assert leader.result().token.token == "token-1"
+        assert leader.result().token == "token-1"
         assert not cache.get(KEY, upstream).hit
 
     def test_mint_under_way_for_another_key_is_kept(self, cache, upstream):
@@ -359,7 +359,7 @@ class TestInvalidate:
             cache.invalidate(lambda key: key == KEY)
             later = cache.get(KEY, upstream)
 
-        assert (later.token.token, leader.result().token.token) == ("token-1", "token-2")
+        assert (later.token, leader.result().token) == ("token-1", "token-2")
         assert cache.get(KEY, upstream).token == later.token
 
     @pytest.mark.parametrize("error", [outage(), UpstreamRejected("revoked", status=422)])
@@ -391,10 +391,10 @@ class TestSeparation:
             for origin in ("https://a.example", "https://a.example:8443", "http://a.example")
         ]
 
-        minted = [cache.get(key, upstream).token.token for key in keys]
+        minted = [cache.get(key, upstream).token for key in keys]
 
         assert len(set(minted)) == len(keys) == 4 * 2**3 * 2**4 * 3
-        assert [cache.get(key, upstream).token.token for key in keys] == minted
+        assert [cache.get(key, upstream).token for key in keys] == minted
 
     @settings(deadline=None)
     @given(st.data())
