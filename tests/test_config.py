@@ -66,6 +66,7 @@ def test_every_setting_is_read() -> None:
         "data_dir": Path("/srv/widgetsvc"),
         "database_url": "sqlite:////srv/other.sqlite3",
         "cache_url": "memory://",
+        "token_cache_size": 5_000,
         "public_url": "https://w.example.com",
         "secret_key": SECRET,
         "elements_dir": Path("/srv/elements"),

@@ -17,7 +17,7 @@ from sys import intern
 from threading import Lock
 from typing import Protocol, TypeVar
 
-from cachetools import TLRUCache
+from cachetools import LRUCache, TLRUCache
 
 from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.cronofy.responses import ElementToken
@@ -229,9 +229,7 @@ class TokenCache:
             maxsize, ttu=lambda _key, entry, _now: entry.expires_at - MIN_REMAINING, timer=clock
         )
         self._flights: dict[TokenKey, _Flight] = {}
-        self._backoffs: TLRUCache[TokenKey, _Backoff, float] = TLRUCache(
-            _MAX_BACKOFFS, ttu=lambda _key, backoff, _now: backoff.until, timer=clock
-        )
+        self._backoffs: LRUCache[TokenKey, _Backoff] = LRUCache(_MAX_BACKOFFS)
         # Each narrowing begins a generation; what is older than the last one of its scopes does not count.
         self._generation = self._oldest = 0
         self._narrowed: dict[Scope, tuple[int, int]] = {}
@@ -255,7 +253,7 @@ class TokenCache:
                     renewal = self._flights[key] = _Flight(self._generation, begun=False)
                     break
                 self._misses += 1
-                self._check_backoff(key)
+                self._check_backoff(key, now)
                 flight = self._flights.get(key)
                 leads = flight is None or not flight.begun or not self._counts(key, flight.generation)
                 if flight is None or leads:
@@ -308,10 +306,9 @@ class TokenCache:
             return False
         return all(self._narrowed.get(scope, (0, 0))[1] <= generation for scope in key.scopes)
 
-    def _check_backoff(self, key: TokenKey) -> None:
-        with self._backoffs.timer as now:
-            backoff = self._backoffs.get(key)
-        if backoff is not None:
+    def _check_backoff(self, key: TokenKey, now: float) -> None:
+        backoff = self._backoffs.get(key)
+        if backoff is not None and now < backoff.until:
             self._backed_off += 1
             raise _again(backoff.error, max(1, ceil(backoff.until - now)))
 
