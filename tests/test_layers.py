@@ -23,6 +23,7 @@ FLOOR = {
 ALLOWED: dict[str, set[str]] = {
     "cronofy": set(),
     "gateway": {"cronofy"},
+    "shared": {"gateway"},
     "calendars": set(),
     "elements": set(),
     "resources": set(),
@@ -35,7 +36,17 @@ ALLOWED: dict[str, set[str]] = {
     "reencryption": {"calendars", "gateway"},
     "services": {"gateway", "elements"},
     "web": {"services", "gateway", "elements"},
-    "wiring": {"services", "gateway", "cronofy", "calendars", "config", "database", "elements", "resources"},
+    "wiring": {
+        "services",
+        "gateway",
+        "cronofy",
+        "calendars",
+        "config",
+        "database",
+        "elements",
+        "resources",
+        "shared",
+    },
     "rsgi": set(),
     "app": {"wiring", "web", "services", "config", "resources"},
     "server": {"app", "rsgi", "config", "logs", "wiring"},
@@ -81,6 +92,7 @@ DOORS: dict[str, set[str]] = {
     "granian": {"server"},
     "click": {"cli", "demo"},
     "platformdirs": {"config"},
+    "redis": {"shared", "wiring"},
 }
 
 

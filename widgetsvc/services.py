@@ -41,6 +41,8 @@ class Services:
     """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
     token_stats: Callable[[], TokenCacheStats]
     """How often tokens were found, minted and renewed since the start."""
+    cache_state: Callable[[], str] | None
+    """How the cache that processes share did the last time, `ok` or `down`; None where there is none."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
     background: tuple[AbstractContextManager[object], ...] = ()

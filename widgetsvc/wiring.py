@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +21,10 @@ from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_keys_of
+from widgetsvc.config import MEMORY_CACHE, Settings, secret_keys_of
 from widgetsvc.cronofy.breaker import CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
-from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, http_client
 from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
@@ -32,14 +33,17 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.renewals import Renewals
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
-from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
 from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
+from widgetsvc.shared.cache import SharedCache
+from widgetsvc.shared.tokens import issuer_name
 
 _LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
 _GATEWAY_APPLICATION = "widgetsvc gateway"
@@ -67,6 +71,8 @@ class Operations:
     applications: AccountStore | None
     backend: Backend | None
     backend_app: Flask | None
+    shared: SharedCache | None
+    """What the processes share through Redis; None where each keeps to itself."""
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
 
@@ -87,6 +93,9 @@ def build_operations(
     cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
     calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
+    shared = _shared_cache(settings, secret_keys[0])
+    if shared is not None:
+        trail.listen(shared.changes.publish)
     return Operations(
         engine=engine,
         trail=trail,
@@ -98,6 +107,7 @@ def build_operations(
         applications=backend.accounts if backend else None,
         backend=backend,
         backend_app=backend_app,
+        shared=shared,
         deliveries=CourierService(backend.courier()) if backend else None,
     )
 
@@ -131,10 +141,18 @@ def build_services(
     bundle = build_bundle(settings)
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
-    cache = TokenCache(clock=monotonic)
+    renewals = Renewals()
     registry = TenantRegistry(
         parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
     )
+    following: tuple[AbstractContextManager[None], ...] = (registry.following(),)
+    source: TokenSource = DirectSource(monotonic)
+    if parts.shared is not None:
+        source = tokens = parts.shared.tokens(renewals.submit, monotonic)
+        registry.on_change(tokens.narrow)
+        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
+    cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
+    registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -158,13 +176,33 @@ def build_services(
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
+        cache_state=parts.shared.state if parts.shared else None,
         check_storage=partial(_check_storage, parts.engine),
         background=(
             *filter(None, [parts.deliveries]),
-            registry.following(),
+            *following,
+            renewals.running(),
             refused_origins.flushing(),
             usage.flushing(),
         ),
+    )
+
+
+def _shared_cache(settings: Settings, secret_key: bytes) -> SharedCache | None:
+    if settings.cache_url == MEMORY_CACHE:
+        return None
+    credentials = _credentials(settings, secret_key)
+    issuer = issuer_name(
+        derive_key(secret_key, Purpose.TOKEN_ISSUER),
+        settings.api_url if settings.is_cloud else "embedded",
+        credentials.client_id,
+        credentials.client_secret,
+    )
+    return SharedCache(
+        settings.cache_url,
+        key=derive_key(secret_key, Purpose.SHARED_CACHE),
+        issuer=issuer,
+        mint_seconds=TOTAL_SECONDS,
     )
 
 

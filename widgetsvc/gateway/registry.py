@@ -166,6 +166,11 @@ class TenantRegistry:
         finally:
             self._asking.release()
 
+    def catch_up_now(self) -> None:
+        """Ask for changes at once: some may have been missed."""
+        with self._asking:
+            self._ask()
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Ask for changes in a thread of its own until the context is left."""
@@ -173,8 +178,7 @@ class TenantRegistry:
 
         def follow() -> None:
             while not ended.wait(POLL_SECONDS):
-                with self._asking:
-                    self._ask()
+                self.catch_up_now()
 
         thread = threading.Thread(target=follow, name="change follower", daemon=True)
         thread.start()
