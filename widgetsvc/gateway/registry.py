@@ -97,6 +97,17 @@ class TenantRegistry:
                 return known
         raise unknown_key(KeyKind.PUBLISHABLE)
 
+    def is_current(self, known: KnownTenant, publishable_key: str) -> bool:
+        """Whether this is what a publishable key names now; False, too, where that would have to be asked."""
+        if self._monotonic() >= self._ask_again_at:
+            return False
+        with self._lock:
+            current = self._by_name.get(publishable_key)
+        now = self._clock()
+        return current is known and any(
+            held.publishable_key == publishable_key and held.is_valid(now) for held in known.tenant.keys
+        )
+
     def by_slug(self, slug: str) -> KnownTenant:
         """Return what is known of a tenant. Raises UnknownTenant."""
         return self._known(f"slug:{slug}", lambda: self._tenants.by_slug(slug))

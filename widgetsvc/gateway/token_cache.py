@@ -244,13 +244,8 @@ class TokenCache:
         """
         while True:
             with self._lock, self._entries.timer as now:
-                entry = self._entries.get(key)
-                if entry is not None and self._counts(key, entry.generation):
-                    self._hits += 1
-                    answer = entry.cached_token(key, now, hit=True)
-                    if now < entry.renew_at or key in self._flights:
-                        return answer
-                    renewal = self._flights[key] = _Flight(self._generation, begun=False)
+                hit = self._hit(key, now)
+                if hit is not None:
                     break
                 self._misses += 1
                 self._check_backoff(key, now)
@@ -261,8 +256,30 @@ class TokenCache:
             entry = self._lead(key, flight, mint) if leads else _follow(flight)
             if entry is not None:
                 return entry.cached_token(key, self._clock(), hit=False)
-        self._renew_later(key, renewal, mint)
-        return answer
+        return self._hand_out(key, hit, mint)
+
+    def at_hand(self, key: TokenKey, mint: Mint) -> CachedToken | None:
+        """Return the token of this key if it is here; nothing is waited for. `mint` is for its renewal."""
+        with self._lock, self._entries.timer as now:
+            hit = self._hit(key, now)
+        return None if hit is None else self._hand_out(key, hit, mint)
+
+    def _hit(self, key: TokenKey, now: float) -> "tuple[CachedToken, _Flight | None] | None":
+        """Find a token, with the renewal that it is time for."""
+        entry = self._entries.get(key)
+        if entry is None or not self._counts(key, entry.generation):
+            return None
+        self._hits += 1
+        renewal = None
+        if now >= entry.renew_at and key not in self._flights:
+            renewal = self._flights[key] = _Flight(self._generation, begun=False)
+        return entry.cached_token(key, now, hit=True), renewal
+
+    def _hand_out(self, key: TokenKey, hit: "tuple[CachedToken, _Flight | None]", mint: Mint) -> CachedToken:
+        token, renewal = hit
+        if renewal is not None:
+            self._renew_later(key, renewal, mint)
+        return token
 
     def narrow(self, changes: Sequence[Change]) -> None:
         """Forget the tokens that the changes take something away from, and those on their way.
