@@ -7,6 +7,7 @@ from widgetsvc.cli.accounts import account
 from widgetsvc.cli.applications import application
 from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
+from widgetsvc.cli.doctor import doctor
 from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
@@ -24,6 +25,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(demo)
+main.add_command(doctor)
 main.add_command(db)
 main.add_command(application)
 main.add_command(account)
