@@ -31,9 +31,13 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -58,6 +62,8 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
+    widgets: WidgetStore
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -81,11 +87,14 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher),
+        calendars=calendars,
+        signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        widgets=WidgetStore(engine, trail, calendars),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -123,7 +132,9 @@ def build_services(
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     cache = TokenCache(clock=monotonic)
-    registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
+    registry = TenantRegistry(
+        parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
+    )
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -131,19 +142,29 @@ def build_services(
         service=service,
         clock=clock,
     )
+    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
     return Services(
         service=service,
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        signing_keys=parts.signing_keys,
+        widgets=parts.widgets,
         registry=registry,
         desk=desk,
+        refused_origins=refused_origins,
+        usage=usage,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=(
+            *filter(None, [parts.deliveries]),
+            registry.following(),
+            refused_origins.flushing(),
+            usage.flushing(),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from widgetsvc.cronofy.client import CronofyClient, http_client
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 
 API_URL = "https://api.cronofy.com"
@@ -99,8 +100,18 @@ def trail(engine: Engine, clock: FakeClock) -> AuditTrail:
 
 
 @pytest.fixture
-def tenants(engine: Engine, trail: AuditTrail, clock: FakeClock) -> TenantDirectory:
-    return TenantDirectory(engine, trail, Fernet(Fernet.generate_key()), clock)
+def cipher() -> Fernet:
+    return Fernet(Fernet.generate_key())
+
+
+@pytest.fixture
+def tenants(engine: Engine, trail: AuditTrail, cipher: Fernet, clock: FakeClock) -> TenantDirectory:
+    return TenantDirectory(engine, trail, cipher, clock)
+
+
+@pytest.fixture
+def signing_keys(engine: Engine, trail: AuditTrail, cipher: Fernet, clock: FakeClock) -> SigningKeyStore:
+    return SigningKeyStore(engine, trail, cipher, clock)
 
 
 @pytest.fixture
@@ -113,6 +124,10 @@ def calendars(
 
 @pytest.fixture
 def registry(
-    tenants: TenantDirectory, calendars: CalendarDirectory, trail: AuditTrail, clock: FakeClock
+    tenants: TenantDirectory,
+    calendars: CalendarDirectory,
+    signing_keys: SigningKeyStore,
+    trail: AuditTrail,
+    clock: FakeClock,
 ) -> TenantRegistry:
-    return TenantRegistry(tenants, calendars, trail, clock, clock)
+    return TenantRegistry(tenants, calendars, signing_keys, trail, clock, clock)

@@ -19,6 +19,8 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 
+pytestmark = pytest.mark.on_every_database
+
 
 @pytest.fixture
 def acme(tenants: TenantDirectory) -> Tenant:
