@@ -8,6 +8,7 @@ from widgetsvc.cli.applications import application
 from widgetsvc.cli.audit import audit
 from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
+from widgetsvc.cli.doctor import doctor
 from widgetsvc.cli.keys import revoke_key, rotate_key
 from widgetsvc.cli.origins import origin
 from widgetsvc.cli.serving import demo, serve
@@ -27,6 +28,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(demo)
+main.add_command(doctor)
 main.add_command(db)
 main.add_command(application)
 main.add_command(account)
