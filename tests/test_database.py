@@ -23,20 +23,14 @@ from widgetsvc.permissions import Permission
 
 PUBLISHABLE_KEY, SECRET_KEY = "pk_written-by-the-first", "sk_written-by-the-first"
 WRITTEN_OF_A_TENANT = (
-    (
-        "INSERT INTO tenants (tenant_id, slug, name, publishable_key, secret_key_hash, access, permissions, tzid, "
-        "suspended, created_at) VALUES (7, 'acme', 'Acme', :publishable_key, :digest, 'signed', '[\"agenda\"]', "
-        "'Europe/London', false, 1700000000)"
-    ),
+    """INSERT INTO tenants (tenant_id, slug, name, publishable_key, secret_key_hash, access, permissions,
+    tzid, suspended, created_at) VALUES (7, 'acme', 'Acme', :publishable_key, :digest, 'signed', '["agenda"]',
+    'Europe/London', false, 1700000000)""",
     "INSERT INTO origin_rules (tenant_id, position, rule) VALUES (7, 0, 'https://jobs.example.com')",
-    (
-        "INSERT INTO signing_keys (tenant_id, kid, alg, secret_encrypted, created_at) "
-        "VALUES (7, 'key_1', 'HS256', :secret, 1700000000)"
-    ),
-    (
-        "INSERT INTO tenant_calendars (tenant_id, application_calendar_id, upstream_id, sub, created_at) "
-        "VALUES (7, 'store-42', 'acme:store-42', 'apc_1', 1700000000)"
-    ),
+    """INSERT INTO signing_keys (tenant_id, kid, alg, secret_encrypted, created_at)
+    VALUES (7, 'key_1', 'HS256', :secret, 1700000000)""",
+    """INSERT INTO tenant_calendars (tenant_id, application_calendar_id, upstream_id, sub, created_at)
+    VALUES (7, 'store-42', 'acme:store-42', 'apc_1', 1700000000)""",
 )
 
 WRITTEN_BY_THE_FIRST_REVISION = (

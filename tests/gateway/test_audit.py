@@ -96,9 +96,13 @@ def test_a_change_that_fails_leaves_no_entry_and_tells_nobody(
     class Fault(Exception):
         pass
 
-    with pytest.raises(Fault), trail.transaction(BY) as change:
-        change.record(acme, Action.TENANT_SUSPENDED)
-        raise Fault
+    def fail() -> None:
+        with trail.transaction(BY) as change:
+            change.record(acme, Action.TENANT_SUSPENDED)
+            raise Fault
+
+    with pytest.raises(Fault):
+        fail()
 
     assert [entry.action for entry in trail.of(acme, 9)] == [Action.TENANT_CREATED]
     assert heard == []
