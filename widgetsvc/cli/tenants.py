@@ -313,7 +313,7 @@ def tenant_delete(slug: str, *, yes: bool, with_calendars: bool, as_json: bool) 
 
 
 def _show(service: Operations, each: Tenant, *, as_json: bool) -> None:
-    signing_keys = service.tenants.signing_keys(each).values()
+    signing_keys = service.signing_keys.all_of(each)
     calendars = service.calendars.all_of(each)
     in_use = sum(calendar.revoked_at is None for calendar in calendars)
     policy = each.policy

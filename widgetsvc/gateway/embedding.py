@@ -1,11 +1,12 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
@@ -34,6 +35,20 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request is entitled to, until its tenant changes.
+
+    `publishable_key` is None where an assertion was needed: the next request has to bring one of its own.
+    """
+
+    known: KnownTenant
+    publishable_key: str | None
+    element: Element | None
+    subs: tuple[str, ...]
+    key: TokenKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,10 @@ class EmbedDesk:
 
     def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
         """Give the page a token for what it wants. Raises a ServiceError that says why not."""
+        return self.serve(self.grant(wanted, origin_header))
+
+    def grant(self, wanted: EmbedRequest, origin_header: str | None) -> Grant:
+        """Find out whether the page may have what it wants. Raises a ServiceError that says why not."""
         known = self._known(wanted)
         tenant = known.tenant
         origin = self.allowed_origin(tenant, origin_header)
@@ -90,8 +109,26 @@ class EmbedDesk:
             raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
-        token = self._token(tenant, subs, wanted.permissions, str(origin))
-        return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
+        key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
+        return Grant(known, None if assertion else wanted.key, wanted.element, subs, key)
+
+    def serve(self, grant: Grant) -> Embed:
+        """Give what has been granted. Raises UpstreamError."""
+        key = grant.key
+        return self._embed(grant, self._cache.get(key, self._mint(key)))
+
+    def serve_at_once(self, grant: Grant) -> Embed | None:
+        """Give what was granted to an earlier request, if it still is and nothing has to be waited for."""
+        if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
+            return None
+        token = self._cache.at_hand(grant.key, self._mint(grant.key))
+        return None if token is None else self._embed(grant, token)
+
+    def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
+        return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
+
+    def _embed(self, grant: Grant, token: CachedToken) -> Embed:
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, self._options(grant))
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -129,7 +166,7 @@ class EmbedDesk:
             return None
         return verify_assertion(
             wanted.assertion,
-            keys=self._registry.signing_keys(known),
+            find_key=self._registry.signing_keys(known).get,
             issuer=tenant.slug,
             audience=self._service.public_url,
             now=self._clock(),
@@ -148,15 +185,13 @@ class EmbedDesk:
         if assertion.calendars is not None and not assertion.calendars.issuperset(wanted.calendars):
             raise PermissionNotAllowed("The assertion does not name every calendar that was asked for.")
 
-    def _token(
-        self, tenant: Tenant, subs: tuple[str, ...], permissions: frozenset[Permission], origin: str
-    ) -> CachedToken:
-        key = TokenKey(str(tenant.tenant_id), subs, tuple(permissions), origin)
-        return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
-
-    def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
+    def _options(self, grant: Grant) -> dict[str, Any]:
         return element_options(
-            element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
+            grant.element,
+            grant.subs,
+            api_url=self._service.api_url,
+            tzid=grant.known.tenant.policy.tzid,
+            now=self._clock(),
         )
 
 
