@@ -127,6 +127,7 @@ def build_services(
     registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
     desk = EmbedDesk(
         registry=registry,
+        widgets=parts.widgets,
         cronofy=parts.cronofy,
         cache=cache,
         service=service,

@@ -13,6 +13,7 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
+from widgetsvc.gateway.widgets import WidgetStore
 
 API_URL = "https://api.cronofy.com"
 
@@ -84,6 +85,11 @@ def calendars(
     engine: Engine, trail: AuditTrail, cronofy: CronofyClient, clock: FakeClock
 ) -> CalendarDirectory:
     return CalendarDirectory(engine, trail, cronofy, clock)
+
+
+@pytest.fixture
+def widgets(engine: Engine, trail: AuditTrail, calendars: CalendarDirectory) -> WidgetStore:
+    return WidgetStore(engine, trail, calendars)
 
 
 @pytest.fixture

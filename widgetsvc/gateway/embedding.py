@@ -1,7 +1,7 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from widgetsvc.clock import Clock
@@ -12,7 +12,6 @@ from widgetsvc.errors import (
     PermissionNotAllowed,
     UnknownKey,
     UnknownTenant,
-    UnknownWidget,
 )
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
@@ -21,12 +20,13 @@ from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
+from widgetsvc.gateway.widgets import Widget, WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """What a page asks for: an element, or bare permissions, on some of the tenant's calendars."""
+    """What a page asks for: a widget, or an element or bare permissions on some of the tenant's calendars."""
 
     key: str | None
     assertion: str | None
@@ -34,6 +34,12 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+
+    def of(self, widget: Widget) -> "EmbedRequest":
+        """The same request with what the widget says filled in."""
+        element = widget.element
+        permissions = frozenset({element.permission})
+        return replace(self, element=element, permissions=permissions, calendars=widget.calendars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Embed:
     subs: tuple[str, ...]
     token: CachedToken
     options: dict[str, Any]
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,14 @@ class EmbedDesk:
         self,
         *,
         registry: TenantRegistry,
+        widgets: WidgetStore,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
         clock: Clock,
     ) -> None:
         self._registry = registry
+        self._widgets = widgets
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
@@ -85,13 +94,19 @@ class EmbedDesk:
         tenant = known.tenant
         origin = self.allowed_origin(tenant, origin_header)
         tenant.check_active()
+        widget = self.widget(known, wanted.widget) if wanted.widget is not None else None
+        if widget is not None:
+            wanted = wanted.of(widget)
         assertion = self._assertion(known, wanted)
-        if wanted.widget is not None:
-            raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
         token = self._token(tenant, subs, wanted.permissions, str(origin))
-        return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
+        options = self._options(tenant, wanted.element, subs, widget)
+        return Embed(tenant, wanted.element, subs, token, options, widget)
+
+    def widget(self, known: KnownTenant, widget_id: str) -> Widget:
+        """Return a tenant's widget. Raises UnknownWidget."""
+        return self._registry.widget(known, widget_id, self._widgets.get)
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -154,9 +169,16 @@ class EmbedDesk:
         key = TokenKey(str(tenant.tenant_id), subs, tuple(permissions), origin)
         return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
 
-    def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
+    def _options(
+        self, tenant: Tenant, element: Element | None, subs: Sequence[str], widget: Widget | None
+    ) -> dict[str, Any]:
         return element_options(
-            element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
+            element,
+            subs,
+            api_url=self._service.api_url,
+            tzid=tenant.policy.tzid,
+            now=self._clock(),
+            widget=widget.draft if widget else None,
         )
 
 

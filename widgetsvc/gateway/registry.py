@@ -23,6 +23,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.keys import KeyKind, unknown_key
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
 
 POLL_SECONDS = 0.5
 """How often the thread asks for changes."""
@@ -54,6 +55,7 @@ class KnownTenant:
     tenant: Tenant
     subs: LRUCache[str, str] = field(default_factory=lambda: LRUCache(_MAX_CALENDARS))
     signing_keys: dict[str, SigningKey] | None = None
+    widgets: LRUCache[str, Widget] = field(default_factory=lambda: LRUCache(MAX_WIDGETS))
 
 
 class TenantRegistry:
@@ -124,6 +126,16 @@ class TenantRegistry:
                 known.subs.update(resolved)
             found |= resolved
         return tuple(found[name] for name in ids)
+
+    def widget(self, known: KnownTenant, widget_id: str, find: Callable[[Tenant, str], Widget]) -> Widget:
+        """Return a widget, from the store by `find` where it is not known yet. Raises UnknownWidget."""
+        with self._lock:
+            widget = known.widgets.get(widget_id)
+        if widget is None:
+            widget = find(known.tenant, widget_id)
+            with self._lock:
+                known.widgets[widget_id] = widget
+        return widget
 
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
         """The keys with which the tenant's server may sign, by kid."""
