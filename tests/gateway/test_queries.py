@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -132,7 +133,7 @@ def test_periods_are_the_minutes_that_clocks_show_as_open(request: tuple[WidgetQ
         else:
             runs.append([minute])
     assert all(len(run) < query.duration_minutes for run in runs)
-    for (_, end), (start, _) in zip(found, found[1:], strict=False):
+    for (_, end), (start, _) in pairwise(found):
         assert end < start
 
 

@@ -32,22 +32,6 @@ class _Hours(click.ParamType[list[dict[str, str]]]):
         return [{"day": day, "start_time": matched[3], "end_time": matched[4]} for day in days]
 
 
-class _JsonFile(click.File):
-    """A file that holds a JSON object."""
-
-    def convert(  # type: ignore[override]
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        file: IO[bytes] = super().convert(value, param, ctx)
-        try:
-            document = from_json(file.read(), allow_inf_nan=False)
-        except ValueError as error:
-            self.fail(f"{value} is not JSON: {error}", param, ctx)
-        if not isinstance(document, dict):
-            self.fail(f"{value} holds no JSON object", param, ctx)
-        return document
-
-
 @click.group()
 def widget() -> None:
     """Widgets: presets that pages embed by their id."""
@@ -94,8 +78,8 @@ def _draft_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--json-file",
-            "document",
-            type=_JsonFile("rb"),
+            "file",
+            type=click.File("rb"),
             help="All of it as JSON, as the management API takes it; - reads standard input.",
         ),
     ):
@@ -107,12 +91,12 @@ def _draft_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("tenant", type=TEXT)
 @_draft_options
 @as_json
-def widget_create(tenant: str, *, document: Mapping[str, Any] | None, as_json: bool, **options: Any) -> None:
+def widget_create(tenant: str, *, file: IO[bytes] | None, as_json: bool, **options: Any) -> None:
     """Store a widget of TENANT: what is shown, of which calendars, at which times."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if document is not None and given:
+    if file is not None and given:
         raise click.UsageError("--json-file says it all: leave the other options out.")
-    draft = WidgetDraft.read(_document(given) if document is None else document)
+    draft = WidgetDraft.read(_document(given) if file is None else _json_object(file))
     service = operations()
     owner = service.tenants.by_slug(tenant)
     created = service.widgets.create(owner, draft)
@@ -123,6 +107,16 @@ def widget_create(tenant: str, *, document: Mapping[str, Any] | None, as_json: b
     click.echo(
         f'Embed it with data-key="{owner.publishable_key}" data-widget="{created.widget_id}".', err=True
     )
+
+
+def _json_object(file: IO[bytes]) -> dict[str, Any]:
+    try:
+        document = from_json(file.read(), allow_inf_nan=False)
+    except ValueError as error:
+        raise click.ClickException(f"{file.name} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise click.ClickException(f"{file.name} holds no JSON object.")
+    return document
 
 
 def _document(given: Mapping[str, Any]) -> dict[str, Any]:
