@@ -51,7 +51,7 @@ def test_a_slot_picker_offers_the_widgets_hours(
         "element": "slot-picker",
         "calendars": [calendar],
         "query": tomorrows_hour(),
-        "look": {"locale": "en", "colors": {"primary": "#b00020"}},
+        "look": {"locale": "en-GB", "colors": {"primary": "#b00020"}},
         "after_pick": {"kind": "message", "text": "See you then!"},
     }
     page = visit.open(partner.origin + partner.put(widget(tenant, tmp_path, document)))
