@@ -155,6 +155,7 @@ def build_services(
     registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
+        widgets=parts.widgets,
         cronofy=parts.cronofy,
         cache=cache,
         service=service,

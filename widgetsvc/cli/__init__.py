@@ -15,6 +15,7 @@ from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
 from widgetsvc.cli.tenants import tenant
+from widgetsvc.cli.widgets import widget
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,5 +39,6 @@ main.add_command(calendar)
 main.add_command(audit)
 for command in (rotate_key, revoke_key):
     tenant.add_command(command)
+main.add_command(widget)
 for command in (import_file, export_file, feed):
     calendar.add_command(command)

@@ -1,7 +1,7 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from widgetsvc.clock import Clock
@@ -13,7 +13,6 @@ from widgetsvc.errors import (
     PermissionNotAllowed,
     UnknownKey,
     UnknownTenant,
-    UnknownWidget,
 )
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
@@ -22,12 +21,13 @@ from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
+from widgetsvc.gateway.widgets import Widget, WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """What a page asks for: an element, or bare permissions, on some of the tenant's calendars."""
+    """What a page asks for: a widget, or an element or bare permissions on some of the tenant's calendars."""
 
     key: str | None
     assertion: str | None
@@ -35,6 +35,12 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+
+    def of(self, widget: Widget) -> "EmbedRequest":
+        """The same request with what the widget says filled in."""
+        element = widget.element
+        permissions = frozenset({element.permission})
+        return replace(self, element=element, permissions=permissions, calendars=widget.calendars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Grant:
     element: Element | None
     subs: tuple[str, ...]
     key: TokenKey
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Embed:
     subs: tuple[str, ...]
     token: CachedToken
     options: dict[str, Any]
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,14 @@ class EmbedDesk:
         self,
         *,
         registry: TenantRegistry,
+        widgets: WidgetStore,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
         clock: Clock,
     ) -> None:
         self._registry = registry
+        self._widgets = widgets
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
@@ -104,31 +114,37 @@ class EmbedDesk:
         tenant = known.tenant
         origin = self.allowed_origin(tenant, origin_header)
         tenant.check_active()
+        widget = self.widget(known, wanted.widget) if wanted.widget is not None else None
+        if widget is not None:
+            wanted = wanted.of(widget)
         assertion = self._assertion(known, wanted)
-        if wanted.widget is not None:
-            raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
         key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
-        return Grant(known, None if assertion else wanted.key, wanted.element, subs, key)
+        return Grant(known, None if assertion else wanted.key, wanted.element, subs, key, widget)
 
     def serve(self, grant: Grant) -> Embed:
         """Give what has been granted. Raises UpstreamError."""
         key = grant.key
-        return self._embed(grant, self._cache.get(key, self._mint(key)))
+        return self.embed_of(grant, self._cache.get(key, self._mint(key)))
 
-    def serve_at_once(self, grant: Grant) -> Embed | None:
-        """Give what was granted to an earlier request, if it still is and nothing has to be waited for."""
+    def token_at_hand(self, grant: Grant) -> CachedToken | None:
+        """Return the token for an earlier grant if that still holds and there is nothing to wait for."""
         if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
             return None
-        token = self._cache.at_hand(grant.key, self._mint(grant.key))
-        return None if token is None else self._embed(grant, token)
+        return self._cache.at_hand(grant.key, self._mint(grant.key))
+
+    def embed_of(self, grant: Grant, token: CachedToken) -> Embed:
+        """Put together what a page gets, with the options of this moment."""
+        options = self._options(grant)
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, options, grant.widget)
 
     def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
         return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
 
-    def _embed(self, grant: Grant, token: CachedToken) -> Embed:
-        return Embed(grant.known.tenant, grant.element, grant.subs, token, self._options(grant))
+    def widget(self, known: KnownTenant, widget_id: str) -> Widget:
+        """Return a tenant's widget. Raises UnknownWidget."""
+        return self._registry.widget(known, widget_id, self._widgets.get)
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -192,6 +208,7 @@ class EmbedDesk:
             api_url=self._service.api_url,
             tzid=grant.known.tenant.policy.tzid,
             now=self._clock(),
+            widget=grant.widget.draft if grant.widget else None,
         )
 
 
