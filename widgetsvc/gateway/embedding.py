@@ -1,6 +1,6 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from widgetsvc.errors import (
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
 from widgetsvc.gateway.origin_explanation import explain
-from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
@@ -45,6 +45,8 @@ class Embed:
     subs: tuple[str, ...]
     token: CachedToken
     options: dict[str, Any]
+    rule: str | None
+    """The tenant's rule that let the page in; None for our own frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,18 @@ class EmbedDesk:
         self._own_origin = service.origin
         self._clock = clock
 
-    def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
-        """Give the page a token for what it wants. Raises a ServiceError that says why not."""
+    def embed(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Embed:
+        """Give the page a token for what it wants. Raises a ServiceError that says why not.
+
+        `meet` is called as soon as it is known whose page it is, and may raise one, too.
+        """
         known = self._known(wanted)
         tenant = known.tenant
-        origin = self.allowed_origin(tenant, origin_header)
+        if meet is not None:
+            meet(tenant)
+        origin, rule = self._admitted(tenant, origin_header)
         tenant.check_active()
         assertion = self._assertion(known, wanted)
         if wanted.widget is not None:
@@ -91,7 +100,8 @@ class EmbedDesk:
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
         token = self._token(tenant, subs, wanted.permissions, str(origin))
-        return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
+        options = self._options(tenant, wanted.element, subs)
+        return Embed(tenant, wanted.element, subs, token, options, None if rule is None else str(rule))
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -105,10 +115,15 @@ class EmbedDesk:
 
     def allowed_origin(self, tenant: Tenant, header: str | None) -> Origin:
         """Return the calling page's origin. Raises OriginNotAllowed with the rule that came nearest."""
+        return self._admitted(tenant, header)[0]
+
+    def _admitted(self, tenant: Tenant, header: str | None) -> tuple[Origin, OriginRule | None]:
         origin = Origin.parse(header)
-        # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
-        if origin is not None and (origin == self._own_origin or tenant.origins.match(origin)):
-            return origin
+        if origin is not None:
+            rule = tenant.origins.match(origin)
+            # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
+            if rule is not None or origin == self._own_origin:
+                return origin, rule
         decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
         raise OriginNotAllowed(detail, origin=decision.origin, nearest_rule=decision.rule)

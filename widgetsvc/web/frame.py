@@ -7,7 +7,7 @@ service's own origin.
 
 import re
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
 from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
@@ -16,6 +16,7 @@ from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
 from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.request_log import know_tenant
 
 blueprint = Blueprint("frame", __name__)
 
@@ -34,10 +35,11 @@ _TITLES = {
 @blueprint.get("/frame/<element>")
 def frame(element: str) -> Response:
     """The frame page; errors are pages too."""
-    kind = _element(element)
+    kind = g.element = _element(element)
     key, calendars = _query(kind)
     services = current_services()
     tenant = services.registry.by_publishable_key(key).tenant
+    know_tenant(tenant, key)
     tenant.check_active()
     if tenant.policy.access is Access.SIGNED or kind.needs_assertion:
         raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")

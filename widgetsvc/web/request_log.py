@@ -1,15 +1,17 @@
 """One log line a request, without the secrets that addresses carry.
 
 Query strings stay out: element tokens travel in them, as `et`. Of the addresses whose path is a secret, only
-the kind is told.
+the kind is told. Keys are named by their ids.
 """
 
 import re
 import time
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request, request_started
 
+from widgetsvc.gateway.tenants import Tenant
 from widgetsvc.web.support import support_code
 
 _MAX_LOGGED = 256
@@ -26,29 +28,42 @@ def install(app: Flask) -> None:
     app.after_request(_finish)
 
 
+def know_tenant(tenant: Tenant, publishable_key: str | None = None) -> None:
+    """Name the tenant, and the key that it was found by, in whatever is recorded of this request."""
+    g.known_tenant = tenant
+    g.tenant = tenant.slug
+    for key in tenant.keys:
+        if key.publishable_key is not None and key.publishable_key == publishable_key:
+            g.key_id = key.key_id
+
+
 def _start(_app: Flask) -> None:
     g.started = time.perf_counter()
 
 
 def _finish(response: Response) -> Response:
-    details = {
-        "tenant": g.get("tenant"),
-        "origin": _printable(request.headers.get("Origin")),
-        "code": g.get("error_code"),
-        "cache": {True: "hit", False: "miss"}.get(g.get("cache_hit")),
+    noted = g.get
+    event: dict[str, Any] = {
+        "method": request.method,
+        "path": _printable(_SECRET_SEGMENT.sub(r"\1{token}", request.path)),
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.started) * 1_000, 1),
+        "support_code": support_code(),
     }
-    _log.info(
-        "request",
-        method=request.method,
-        path=_printable(_SECRET_SEGMENT.sub(r"\1{token}", request.path)),
-        status=response.status_code,
-        ms=round((time.perf_counter() - g.started) * 1_000, 1),
-        support_code=support_code(),
-        **{name: value for name, value in details.items() if value is not None},
-    )
+    for name in ("tenant", "key_id", "element", "rule", "nearest_rule", "cache", "upstream_ms"):
+        if (value := noted(name)) is not None:
+            event[name] = value
+    if (code := noted("error_code")) is not None:
+        event["code"] = code
+    if (origin := request.headers.get("Origin")) is not None:
+        event["origin"] = _printable(origin)
+    _log.info("request", **event)
     return response
 
 
-def _printable(text: str | None) -> str | None:
+def _printable(text: str) -> str:
     """Text from outside as it may stand in a log line: no control characters, and not endless."""
-    return None if text is None else text[:_MAX_LOGGED].encode("unicode_escape").decode("ascii")
+    cut = text[:_MAX_LOGGED]
+    if cut.isascii() and cut.isprintable() and "\\" not in cut:
+        return cut
+    return cut.encode("unicode_escape").decode("ascii")[:_MAX_LOGGED]

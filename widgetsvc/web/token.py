@@ -7,9 +7,12 @@ from flask import Blueprint, Response, g, jsonify, request
 from widgetsvc.gateway.embedding import Embed
 from widgetsvc.services import current_services
 from widgetsvc.web.embed_request import read_embed_request
+from widgetsvc.web.records import record
+from widgetsvc.web.request_log import know_tenant
 from widgetsvc.web.support import support_code
 
 blueprint = Blueprint("token", __name__)
+blueprint.after_request(record)
 
 
 @blueprint.route("/embed/token", methods=["OPTIONS"], provide_automatic_options=False)
@@ -30,9 +33,12 @@ def token() -> Response:
     """Answer with an element token, the options to start the Element with, and where the bundle is."""
     services = current_services()
     wanted = read_embed_request()
-    embed = services.desk.embed(wanted, request.headers.get("Origin"))
-    g.tenant = embed.tenant.slug
-    g.cache_hit = embed.token.hit
+    g.element = wanted.element
+    embed = services.desk.embed(
+        wanted, request.headers.get("Origin"), lambda tenant: know_tenant(tenant, wanted.key)
+    )
+    g.element, g.rule = embed.element, embed.rule
+    g.cache = "process" if embed.token.hit else "miss"
     response = jsonify(_document(embed))
     response.headers["Cache-Control"] = "no-store"
     return response
