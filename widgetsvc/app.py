@@ -3,14 +3,16 @@
 from datetime import timedelta
 
 from flask import Flask
+from limits import parse_many
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from widgetsvc.config import Settings
+from widgetsvc.limits import Allowance
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
 from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
-from widgetsvc.web.rate_limit import RateLimit
+from widgetsvc.web.rate_limit import Allowances, RateLimit
 from widgetsvc.wiring import build_services
 
 _MAX_BODY = 262_144
@@ -33,7 +35,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services.attach(app)
     request_log.install(app)
     if settings.rate_limit == "on":
-        RateLimit().install(app)
+        RateLimit(services.counts, _allowances(settings)).install(app, services.backend)
     for module in (embed, frame, token, pages, ops):
         app.register_blueprint(module.blueprint)
     headers.install(app)
@@ -48,3 +50,15 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
+
+
+def _allowances(settings: Settings) -> Allowances:
+    def read(limits: str) -> list[Allowance]:
+        return [Allowance(limit.amount, limit.get_expiry()) for limit in parse_many(limits)]
+
+    return Allowances(
+        address=read(settings.rate_limits_address),
+        key=read(settings.rate_limits_key),
+        origin=read(settings.rate_limits_origin),
+        manage=read(settings.rate_limits_manage),
+    )

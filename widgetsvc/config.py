@@ -114,6 +114,18 @@ class Settings(BaseModel):
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""
 
+    rate_limits_address: Annotated[str, AfterValidator(_rate_limits)] = "1200/minute"
+    """How many tokens, frames and hosted pages (of each) a client address may ask for; `;` joins several."""
+
+    rate_limits_key: Annotated[str, AfterValidator(_rate_limits)] = "60000/minute"
+    """How many tokens may be asked for with one tenant's keys."""
+
+    rate_limits_origin: Annotated[str, AfterValidator(_rate_limits)] = "30000/minute"
+    """How many tokens one tenant's pages of one origin may ask for."""
+
+    rate_limits_manage: Annotated[str, AfterValidator(_rate_limits)] = "600/minute"
+    """How many management requests may be made with one secret key."""
+
     api_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
     """How many requests each application may make to the embedded backend, in each process."""
 

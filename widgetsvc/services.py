@@ -15,6 +15,7 @@ from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 from widgetsvc.gateway.usage import Usage
+from widgetsvc.limits import Counts
 
 _EXTENSION = "widgetsvc"
 
@@ -31,6 +32,7 @@ class Services:
     desk: EmbedDesk
     refused_origins: RefusedOrigins
     usage: Usage
+    counts: Counts
     bundle: Bundle
     loader: Encoded
     backend: Flask | None

@@ -33,6 +33,7 @@ from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.gateway.usage import Usage
+from widgetsvc.limits import LocalCounts, SharedCounts
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -131,6 +132,8 @@ def build_services(
         clock=clock,
     )
     refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
+    shares_counts = settings.cache_url != "memory://"
+    counts = SharedCounts.at(settings.cache_url, clock) if shares_counts else LocalCounts(clock)
     return Services(
         service=service,
         trail=parts.trail,
@@ -140,6 +143,7 @@ def build_services(
         desk=desk,
         refused_origins=refused_origins,
         usage=usage,
+        counts=counts,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
@@ -150,6 +154,7 @@ def build_services(
             registry.following(),
             refused_origins.flushing(),
             usage.flushing(),
+            counts.syncing(),
         ),
     )
 

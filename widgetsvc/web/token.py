@@ -5,8 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 
 from widgetsvc.gateway.embedding import Embed
+from widgetsvc.gateway.tenants import Tenant
 from widgetsvc.services import current_services
 from widgetsvc.web.embed_request import read_embed_request
+from widgetsvc.web.rate_limit import check_tenant
 from widgetsvc.web.records import record
 from widgetsvc.web.request_log import know_tenant
 from widgetsvc.web.support import support_code
@@ -34,9 +36,12 @@ def token() -> Response:
     services = current_services()
     wanted = read_embed_request()
     g.element = wanted.element
-    embed = services.desk.embed(
-        wanted, request.headers.get("Origin"), lambda tenant: know_tenant(tenant, wanted.key)
-    )
+
+    def meet(tenant: Tenant) -> None:
+        know_tenant(tenant, wanted.key)
+        check_tenant(tenant)
+
+    embed = services.desk.embed(wanted, request.headers.get("Origin"), meet)
     g.element, g.rule = embed.element, embed.rule
     g.cache = "process" if embed.token.hit else "miss"
     response = jsonify(_document(embed))
