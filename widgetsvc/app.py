@@ -33,17 +33,18 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined] # in the order of the documentation
     app.url_map.merge_slashes = False  # a redirect would be made from the Host header
     services.attach(app)
-    request_log.install(app)
+    request_log.install(app, services.metrics)
     if settings.rate_limit == "on":
         RateLimit(services.counts, _allowances(settings)).install(app, services.backend)
-    for module in (embed, frame, token, pages, ops):
+    for module in (embed, frame, token, pages):
         app.register_blueprint(module.blueprint)
+    ops.install(app, services, settings.metrics_token)
     headers.install(app)
     headers.harden(app, services.service.public_url)
     error_handlers.install(app)
     # Flask documents wsgi_app as the place to wrap; it is declared as a method.
     if services.backend is not None:
-        request_log.install(services.backend)
+        request_log.install(services.backend, services.metrics)
         headers.harden(services.backend, services.service.public_url)
         app.wsgi_app = BackendDispatcher(app.wsgi_app, services.backend)  # type: ignore[method-assign]
     if settings.trusted_proxies:

@@ -18,6 +18,7 @@ from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.logs import configure_logging
 from widgetsvc.services import Services
+from widgetsvc.web.ops import StorageProbe
 from widgetsvc.wiring import build_services
 
 
@@ -40,6 +41,29 @@ def test_readiness_names_a_database_that_does_not_answer(settings: Settings, ser
 
     assert response.status_code == 503
     assert response.json["failing"] == {"database": "OperationalError"}
+
+
+def test_readiness_does_not_wait_for_a_database_that_hangs() -> None:
+    ended = threading.Event()
+    asked = []
+
+    def hang() -> None:
+        asked.append(1)
+        ended.wait(30)
+
+    probe = StorageProbe(hang, patience=0.01)
+    faults = [probe.fault() for _ in range(3)]
+    ended.set()
+
+    assert faults == ["no answer in time"] * 3
+    assert len(asked) == 1
+
+
+def test_readiness_names_what_the_service_goes_on_without(settings: Settings, services: Services) -> None:
+    degraded = replace(services, degraded=lambda: {"cache": "down"})
+    response = create_app(settings, degraded).test_client().get("/readyz")
+
+    assert (response.status_code, response.json["degraded"]) == (200, {"cache": "down"})
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
@@ -37,6 +38,22 @@ class EmbedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request is entitled to, until its tenant changes.
+
+    `publishable_key` is None where an assertion was needed: the next request has to bring one of its own.
+    """
+
+    known: KnownTenant
+    publishable_key: str | None
+    element: Element | None
+    subs: tuple[str, ...]
+    key: TokenKey
+    rule: str | None
+    """The tenant's rule that let the page in; None for our own frames."""
+
+
+@dataclass(frozen=True, slots=True)
 class Embed:
     """What a page gets."""
 
@@ -46,7 +63,7 @@ class Embed:
     token: CachedToken
     options: dict[str, Any]
     rule: str | None
-    """The tenant's rule that let the page in; None for our own frames."""
+    """As in `Grant`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +101,13 @@ class EmbedDesk:
     def embed(
         self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
     ) -> Embed:
-        """Give the page a token for what it wants. Raises a ServiceError that says why not.
+        """Give the page a token for what it wants; the arguments and errors are those of `grant`."""
+        return self.serve(self.grant(wanted, origin_header, meet))
+
+    def grant(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Grant:
+        """Find out whether the page may have what it wants. Raises a ServiceError that says why not.
 
         `meet` is called as soon as it is known whose page it is, and may raise one, too.
         """
@@ -99,9 +122,33 @@ class EmbedDesk:
             raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
-        token = self._token(tenant, subs, wanted.permissions, str(origin))
-        options = self._options(tenant, wanted.element, subs)
-        return Embed(tenant, wanted.element, subs, token, options, None if rule is None else str(rule))
+        key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
+        return Grant(
+            known,
+            None if assertion else wanted.key,
+            wanted.element,
+            subs,
+            key,
+            None if rule is None else str(rule),
+        )
+
+    def serve(self, grant: Grant) -> Embed:
+        """Give what has been granted. Raises UpstreamError."""
+        key = grant.key
+        return self._embed(grant, self._cache.get(key, self._mint(key)))
+
+    def serve_at_once(self, grant: Grant) -> Embed | None:
+        """Give what was granted to an earlier request, if it still is and nothing has to be waited for."""
+        if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
+            return None
+        token = self._cache.at_hand(grant.key, self._mint(grant.key))
+        return None if token is None else self._embed(grant, token)
+
+    def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
+        return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
+
+    def _embed(self, grant: Grant, token: CachedToken) -> Embed:
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, self._options(grant), grant.rule)
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -144,7 +191,7 @@ class EmbedDesk:
             return None
         return verify_assertion(
             wanted.assertion,
-            keys=self._registry.signing_keys(known),
+            find_key=self._registry.signing_keys(known).get,
             issuer=tenant.slug,
             audience=self._service.public_url,
             now=self._clock(),
@@ -163,15 +210,13 @@ class EmbedDesk:
         if assertion.calendars is not None and not assertion.calendars.issuperset(wanted.calendars):
             raise PermissionNotAllowed("The assertion does not name every calendar that was asked for.")
 
-    def _token(
-        self, tenant: Tenant, subs: tuple[str, ...], permissions: frozenset[Permission], origin: str
-    ) -> CachedToken:
-        key = TokenKey(str(tenant.tenant_id), subs, tuple(permissions), origin)
-        return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
-
-    def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
+    def _options(self, grant: Grant) -> dict[str, Any]:
         return element_options(
-            element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
+            grant.element,
+            grant.subs,
+            api_url=self._service.api_url,
+            tzid=grant.known.tenant.policy.tzid,
+            now=self._clock(),
         )
 
 

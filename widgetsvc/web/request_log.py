@@ -12,6 +12,7 @@ import structlog
 from flask import Flask, Response, g, request, request_started
 
 from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.metrics import Metrics
 from widgetsvc.web.support import support_code
 
 _MAX_LOGGED = 256
@@ -21,11 +22,24 @@ _SECRET_SEGMENT = re.compile(r"(/(?:feeds|schedule)/+)[^/]+", re.IGNORECASE)
 _log = structlog.get_logger("widgetsvc.request")
 
 
-def install(app: Flask) -> None:
-    """Time every request and log its end."""
+def install(app: Flask, metrics: Metrics) -> None:
+    """Time every request, and log and count its end."""
+
+    def start(_app: Flask) -> None:
+        g.started = time.perf_counter()
+        g.upstream_before = metrics.upstream_seconds()
+
+    def finish(response: Response) -> Response:
+        seconds = time.perf_counter() - g.started
+        upstream = metrics.upstream_seconds() - g.upstream_before
+        endpoint = f"{app.name}:{request.endpoint or 'unknown'}"
+        metrics.answered(endpoint, response.status_code, seconds, g.get("error_code"))
+        _write(response, seconds, upstream)
+        return response
+
     # A signal, since a function that runs before this one could answer the request itself.
-    request_started.connect(_start, app)
-    app.after_request(_finish)
+    request_started.connect(start, app, weak=False)
+    app.after_request(finish)
 
 
 def know_tenant(tenant: Tenant, publishable_key: str | None = None) -> None:
@@ -37,28 +51,25 @@ def know_tenant(tenant: Tenant, publishable_key: str | None = None) -> None:
             g.key_id = key.key_id
 
 
-def _start(_app: Flask) -> None:
-    g.started = time.perf_counter()
-
-
-def _finish(response: Response) -> Response:
+def _write(response: Response, seconds: float, upstream: float) -> None:
     noted = g.get
     event: dict[str, Any] = {
         "method": request.method,
         "path": _printable(_SECRET_SEGMENT.sub(r"\1{token}", request.path)),
         "status": response.status_code,
-        "ms": round((time.perf_counter() - g.started) * 1_000, 1),
+        "ms": round(seconds * 1_000, 1),
         "support_code": support_code(),
     }
-    for name in ("tenant", "key_id", "element", "rule", "nearest_rule", "cache", "upstream_ms"):
+    for name in ("tenant", "key_id", "element", "rule", "nearest_rule", "cache"):
         if (value := noted(name)) is not None:
             event[name] = value
+    if upstream:
+        event["upstream_ms"] = round(upstream * 1_000, 1)
     if (code := noted("error_code")) is not None:
         event["code"] = code
     if (origin := request.headers.get("Origin")) is not None:
         event["origin"] = _printable(origin)
     _log.info("request", **event)
-    return response
 
 
 def _printable(text: str) -> str:
