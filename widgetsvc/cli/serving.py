@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from widgetsvc import __version__
-from widgetsvc.config import Settings
+from widgetsvc.config import Settings, share_metrics
 from widgetsvc.elements import VERSION
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
 from widgetsvc.wiring import build_bundle, build_operations, check_credentials
@@ -28,6 +28,8 @@ def serve(host: str, port: int, workers: int) -> None:
     _prepare(settings)
     behind = f"Cronofy at {settings.api_url}" if settings.is_cloud else "the embedded backend"
     click.echo(f"widgetsvc {__version__} on {settings.public_url}, with {behind}. Ctrl-C ends it.", err=True)
+    if workers > 1:
+        share_metrics(settings.data_dir / "metrics")
     server.serve(settings, address=address, port=port, workers=workers)
 
 

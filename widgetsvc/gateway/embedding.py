@@ -17,7 +17,7 @@ from widgetsvc.errors import (
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
 from widgetsvc.gateway.origin_explanation import explain
-from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
@@ -55,6 +55,8 @@ class Grant:
     element: Element | None
     subs: tuple[str, ...]
     key: TokenKey
+    rule: str | None
+    """The tenant's rule that let the page in; None for our own frames."""
     widget: Widget | None = None
 
 
@@ -67,6 +69,8 @@ class Embed:
     subs: tuple[str, ...]
     token: CachedToken
     options: dict[str, Any]
+    rule: str | None
+    """As in `Grant`."""
     widget: Widget | None = None
 
 
@@ -104,15 +108,24 @@ class EmbedDesk:
         self._own_origin = service.origin
         self._clock = clock
 
-    def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
-        """Give the page a token for what it wants. Raises a ServiceError that says why not."""
-        return self.serve(self.grant(wanted, origin_header))
+    def embed(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Embed:
+        """Give the page a token for what it wants; the arguments and errors are those of `grant`."""
+        return self.serve(self.grant(wanted, origin_header, meet))
 
-    def grant(self, wanted: EmbedRequest, origin_header: str | None) -> Grant:
-        """Find out whether the page may have what it wants. Raises a ServiceError that says why not."""
+    def grant(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Grant:
+        """Find out whether the page may have what it wants. Raises a ServiceError that says why not.
+
+        `meet` is called as soon as it is known whose page it is, and may raise one, too.
+        """
         known = self._known(wanted)
         tenant = known.tenant
-        origin = self.allowed_origin(tenant, origin_header)
+        if meet is not None:
+            meet(tenant)
+        origin, rule = self._admitted(tenant, origin_header)
         tenant.check_active()
         widget = self.widget(known, wanted.widget) if wanted.widget is not None else None
         if widget is not None:
@@ -121,7 +134,15 @@ class EmbedDesk:
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
         key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
-        return Grant(known, None if assertion else wanted.key, wanted.element, subs, key, widget)
+        return Grant(
+            known,
+            None if assertion else wanted.key,
+            wanted.element,
+            subs,
+            key,
+            None if rule is None else str(rule),
+            widget,
+        )
 
     def serve(self, grant: Grant) -> Embed:
         """Give what has been granted. Raises UpstreamError."""
@@ -137,7 +158,7 @@ class EmbedDesk:
     def embed_of(self, grant: Grant, token: CachedToken) -> Embed:
         """Put together what a page gets, with the options of this moment."""
         options = self._options(grant)
-        return Embed(grant.known.tenant, grant.element, grant.subs, token, options, grant.widget)
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, options, grant.rule, grant.widget)
 
     def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
         return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
@@ -158,10 +179,15 @@ class EmbedDesk:
 
     def allowed_origin(self, tenant: Tenant, header: str | None) -> Origin:
         """Return the calling page's origin. Raises OriginNotAllowed with the rule that came nearest."""
+        return self._admitted(tenant, header)[0]
+
+    def _admitted(self, tenant: Tenant, header: str | None) -> tuple[Origin, OriginRule | None]:
         origin = Origin.parse(header)
-        # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
-        if origin is not None and (origin == self._own_origin or tenant.origins.match(origin)):
-            return origin
+        if origin is not None:
+            rule = tenant.origins.match(origin)
+            # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
+            if rule is not None or origin == self._own_origin:
+                return origin, rule
         decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
         raise OriginNotAllowed(detail, origin=decision.origin, nearest_rule=decision.rule)

@@ -10,7 +10,7 @@ service's own origin.
 import re
 from collections.abc import Collection, Sequence
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
 from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
@@ -21,6 +21,7 @@ from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
 from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.request_log import know_tenant
 
 blueprint = Blueprint("frame", __name__)
 
@@ -40,7 +41,7 @@ _TITLES = {
 @blueprint.get("/frame/<element>")
 def frame(element: str) -> Response:
     """The frame page of an element; errors are pages too."""
-    kind = _element(element)
+    kind = g.element = _element(element)
     faults = _parameter_faults(_PARAMETERS)
     calendars = [name for name in request.args.getlist("calendar") if name]
     if not calendars:
@@ -60,11 +61,14 @@ def widget_frame(widget_id: str) -> Response:
         raise InvalidRequest(faults)
     known = _known()
     widget = current_services().desk.widget(known, widget_id)
+    g.element = widget.element
     return _page(known, widget.element, widget.calendars, widget)
 
 
 def _known() -> KnownTenant:
-    known = current_services().registry.by_publishable_key(request.args["key"])
+    key = request.args["key"]
+    known = current_services().registry.by_publishable_key(key)
+    know_tenant(known.tenant, key)
     known.tenant.check_active()
     return known
 
