@@ -111,6 +111,9 @@ class Settings(BaseModel):
     cronofy_api_url: BaseUrl | None = None
     """Another address of Cronofy's API than the data center's."""
 
+    cronofy_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
+    """How much may be asked of Cronofy's cloud, by all processes together where `cache_url` is Redis."""
+
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""
 

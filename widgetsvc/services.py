@@ -10,9 +10,13 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 
 _EXTENSION = "widgetsvc"
 
@@ -25,8 +29,12 @@ class Services:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
+    widgets: WidgetStore
     registry: TenantRegistry
     desk: EmbedDesk
+    refused_origins: RefusedOrigins
+    usage: Usage
     bundle: Bundle
     loader: Encoded
     backend: Flask | None

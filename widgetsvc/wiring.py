@@ -22,15 +22,22 @@ from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
 from widgetsvc.config import Settings, secret_key_of
+from widgetsvc.cronofy.breaker import CircuitBreaker
+from widgetsvc.cronofy.budget import Budget
 from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -55,6 +62,8 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
+    widgets: WidgetStore
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -78,11 +87,14 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=calendars,
+        signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        widgets=WidgetStore(engine, trail, calendars),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -120,7 +132,9 @@ def build_services(
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     cache = TokenCache(clock=monotonic)
-    registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
+    registry = TenantRegistry(
+        parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
+    )
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -128,19 +142,29 @@ def build_services(
         service=service,
         clock=clock,
     )
+    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
     return Services(
         service=service,
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        signing_keys=parts.signing_keys,
+        widgets=parts.widgets,
         registry=registry,
         desk=desk,
+        refused_origins=refused_origins,
+        usage=usage,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=(
+            *filter(None, [parts.deliveries]),
+            registry.following(),
+            refused_origins.flushing(),
+            usage.flushing(),
+        ),
     )
 
 
@@ -169,7 +193,18 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
 def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
     transport = httpx.WSGITransport(app=backend) if backend is not None else None
     http = http_client(settings.api_url, transport=transport)
-    return CronofyClient(http, client_id=credentials.client_id, client_secret=credentials.client_secret)
+    return CronofyClient(
+        http,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        guard=_guard(settings, credentials) if backend is None else None,
+    )
+
+
+def _guard(settings: Settings, credentials: Credentials) -> Guard:
+    limits = parse_many(settings.cronofy_rate_limits)
+    budget = Budget(credentials.client_id, limits, cache_url=settings.cache_url)
+    return Guard(CircuitBreaker(), budget)
 
 
 def _loader(bundle: Bundle) -> Encoded:

@@ -1,14 +1,11 @@
 """Tenants in the database: what is kept of their keys, and what is refused."""
 
 import pytest
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Engine, insert
 
-from tests.clocks import FakeClock
 from tests.stored import everything
 from widgetsvc.errors import AlreadyExists, InvalidName, InvalidOriginRule, UnknownKey, UnknownTenant
 from widgetsvc.gateway import schema
-from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
 from widgetsvc.permissions import Permission
@@ -68,23 +65,6 @@ def test_no_secret_stands_in_a_repr(tenants: TenantDirectory) -> None:
 
     assert created.secret_key not in repr(created)
     assert created.signing_key.secret.decode() not in repr(created)
-
-
-def test_a_signing_key_is_read_back_with_the_services_secret_alone(
-    tenants: TenantDirectory, engine: Engine, trail: AuditTrail, clock: FakeClock
-) -> None:
-    created = tenants.create("acme", "Acme", [])
-    elsewhere = TenantDirectory(engine, trail, Fernet(Fernet.generate_key()), clock)
-
-    assert tenants.signing_keys(created.tenant) == {created.signing_key.kid: created.signing_key}
-    with pytest.raises(InvalidToken):
-        elsewhere.signing_keys(created.tenant)
-
-
-def test_signing_keys_are_the_tenants_own(tenants: TenantDirectory) -> None:
-    acme, other = tenants.create("acme", "Acme", []), tenants.create("other", "Other", [])
-
-    assert acme.signing_key.kid not in tenants.signing_keys(other.tenant)
 
 
 def test_a_slug_is_taken_once_and_what_was_there_stays(tenants: TenantDirectory) -> None:

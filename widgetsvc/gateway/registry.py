@@ -17,11 +17,12 @@ from cachetools import LRUCache
 from sqlalchemy.exc import SQLAlchemyError
 
 from widgetsvc.clock import Clock, monotonic_clock
-from widgetsvc.gateway.assertions import SigningKey
 from widgetsvc.gateway.audit import Action, AuditTrail, Change
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.keys import KeyKind, unknown_key
 from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.signatures import SigningKey
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 
 POLL_SECONDS = 0.5
@@ -63,6 +64,7 @@ class TenantRegistry:
         self,
         tenants: TenantDirectory,
         calendars: CalendarDirectory,
+        signing_keys: SigningKeyStore,
         trail: AuditTrail,
         clock: Clock,
         monotonic: Clock = monotonic_clock,
@@ -70,6 +72,7 @@ class TenantRegistry:
         """Follow `trail` from its present end. `clock` is held against the ends of keys."""
         self._tenants = tenants
         self._calendars = calendars
+        self._signing_keys = signing_keys
         self._trail = trail
         self._clock = clock
         self._monotonic = monotonic
@@ -126,9 +129,9 @@ class TenantRegistry:
         return tuple(found[name] for name in ids)
 
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
-        """The keys with which the tenant's server may sign, by kid."""
+        """The keys that the tenant has registered, by kid; one may have ended since they were read."""
         if known.signing_keys is None:
-            known.signing_keys = self._tenants.signing_keys(known.tenant)
+            known.signing_keys = {key.kid: key for key in self._signing_keys.all_of(known.tenant)}
         return known.signing_keys
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:

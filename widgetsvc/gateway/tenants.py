@@ -3,7 +3,6 @@
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -23,10 +22,10 @@ from widgetsvc.errors import (
     UnknownTenant,
 )
 from widgetsvc.gateway import schema
-from widgetsvc.gateway.assertions import SigningAlgorithm, SigningKey, generate_signing_key
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
 from widgetsvc.gateway.keys import KeyKind, NewKey, TenantKey, digest_of, make_key, unknown_key
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
+from widgetsvc.gateway.signatures import SharedSecret, generate_secret
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.timezones import is_zone
 
@@ -99,7 +98,7 @@ class NewTenant:
 
     tenant: Tenant
     secret_key: str = field(repr=False)
-    signing_key: SigningKey = field(repr=False)
+    signing_key: SharedSecret = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +174,6 @@ class TenantDirectory:
         with self._reader.connect() as connection:
             return connection.execute(query.limit(1)).one_or_none() is not None
 
-    def signing_keys(self, tenant: Tenant) -> dict[str, SigningKey]:
-        """The keys with which a tenant's server may sign assertions, by kid."""
-        table = schema.signing_keys
-        query = select(table.c.kid, table.c.alg, table.c.secret_encrypted).where(
-            table.c.tenant_id == tenant.tenant_id
-        )
-        with self._reader.connect() as connection, closing(connection.execute(query)) as rows:
-            return {
-                row.kid: SigningKey(
-                    row.kid, SigningAlgorithm(row.alg), self._cipher.decrypt(row.secret_encrypted)
-                )
-                for row in rows
-            }
-
     def _by_key(self, kind: KeyKind, text: str) -> tuple[Tenant, TenantKey]:
         table, digest = schema.tenant_keys, digest_of(text)
         query = select(table.c.tenant_id, table.c.key_id).where(
@@ -223,7 +208,6 @@ class TenantDirectory:
         _check_slug(slug)
         _check_names(name, policy)
         rules = OriginRules.of(origins)
-        signing_key = generate_signing_key(f"key_{secrets.token_hex(6)}", secrets.token_bytes)
         try:
             with self._trail.transaction(by) as change:
                 values = {"slug": slug, "name": name, "suspended": False, "version": 1}
@@ -234,7 +218,8 @@ class TenantDirectory:
                     .returning(schema.tenants.c.tenant_id)
                 ).scalar_one()
                 _insert_rules(change.connection, tenant_id, rules)
-                self._insert_signing_key(change, tenant_id, signing_key)
+                signing_key = generate_secret(f"key_{secrets.token_hex(6)}", secrets.token_bytes, change.at)
+                insert_secret(change, tenant_id, signing_key, self._cipher)
                 publishable, secret = (make_key(kind, change.at) for kind in KeyKind)
                 for new in (publishable, secret):
                     _insert_key(change.connection, tenant_id, new)
@@ -372,16 +357,18 @@ class TenantDirectory:
         table = schema.tenant_keys
         change.connection.execute(update(table).where(table.c.key_id == key.key_id).values(expires_at=at))
 
-    def _insert_signing_key(self, change: Transaction, tenant_id: int, key: SigningKey) -> None:
-        change.connection.execute(
-            insert(schema.signing_keys).values(
-                tenant_id=tenant_id,
-                kid=key.kid,
-                alg=key.alg.value,
-                secret_encrypted=self._cipher.encrypt(key.secret),
-                created_at=change.at,
-            )
+
+def insert_secret(change: Transaction, tenant_id: int, key: SharedSecret, cipher: Cipher) -> None:
+    """Keep a tenant's new signing secret, encrypted."""
+    change.connection.execute(
+        insert(schema.signing_keys).values(
+            tenant_id=tenant_id,
+            kid=key.kid,
+            alg=key.alg.value,
+            secret_encrypted=cipher.encrypt(key.secret),
+            created_at=key.created_at,
         )
+    )
 
 
 def _check_slug(slug: str) -> None:

@@ -90,7 +90,8 @@ def _service_error(error: errors.ServiceError) -> Response:
         detail = (
             "The calendar provider gave no usable answer. The support code leads the operator to its cause."
         )
-    status = STATUSES[type(error)]
+    # The door to Cronofy tells kinds of its errors apart that are one to pages.
+    status = next(STATUSES[kind] for kind in type(error).mro() if kind in STATUSES)
     response = _answer(status, error.code, error.title, detail, error.members)
     if isinstance(error, _WORTH_RETRYING):
         response.headers["Retry-After"] = str(error.retry_after)
