@@ -6,13 +6,15 @@ from flask import Flask
 from limits import parse_many
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.config import Settings
 from widgetsvc.limits import Allowance
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
 from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
-from widgetsvc.web.rate_limit import Allowances, RateLimit
+from widgetsvc.web.instant import InstantTokens
+from widgetsvc.web.rate_limit import Allowances, RateLimit, limit_of
 from widgetsvc.wiring import build_services
 
 _MAX_BODY = 262_144
@@ -51,6 +53,13 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
+
+
+def create_instant(
+    app: Flask, settings: Settings, services: Services, monotonic: Clock = monotonic_clock
+) -> InstantTokens:
+    """Return what answers repeated requests for tokens in front of the application."""
+    return InstantTokens(services, limit_of(app), hops=settings.trusted_proxies, clock=monotonic)
 
 
 def _allowances(settings: Settings) -> Allowances:

@@ -14,7 +14,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from widgetsvc.app import MAX_BODY, create_app
+from widgetsvc.app import MAX_BODY, create_app, create_instant
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.logs import configure_logging
 from widgetsvc.rsgi import BufferedWsgi
@@ -84,7 +84,13 @@ def _load(settings: Settings, master: int) -> BufferedWsgi:
     threading.Thread(target=_end_with, args=[master], name="master watch", daemon=True).start()
     services = build_services(settings)
     app = create_app(settings, services)
-    return BufferedWsgi(app, max_body=MAX_BODY, urgent=_URGENT, background=services.background)
+    return BufferedWsgi(
+        app,
+        max_body=MAX_BODY,
+        urgent=_URGENT,
+        instant=create_instant(app, settings, services),
+        background=services.background,
+    )
 
 
 def _end_with(master: int) -> None:

@@ -12,6 +12,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.repeats import Repeats
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
@@ -35,6 +36,7 @@ class Services:
     widgets: WidgetStore
     registry: TenantRegistry
     desk: EmbedDesk
+    repeats: Repeats
     refused_origins: RefusedOrigins
     usage: Usage
     counts: Counts

@@ -34,6 +34,7 @@ from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.renewals import Renewals
+from widgetsvc.gateway.repeats import Repeats
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
@@ -184,6 +185,7 @@ def build_services(
         widgets=parts.widgets,
         registry=registry,
         desk=desk,
+        repeats=Repeats(),
         refused_origins=refused_origins,
         usage=usage,
         counts=counts,

@@ -59,6 +59,11 @@ class Grant:
     """The tenant's rule that let the page in; None for our own frames."""
     widget: Widget | None = None
 
+    @property
+    def key_id(self) -> str | None:
+        """The id of the publishable key that the page named its tenant by."""
+        return self.known.tenant.key_id(self.publishable_key)
+
 
 @dataclass(frozen=True, slots=True)
 class Embed:

@@ -90,6 +90,11 @@ class Tenant:
         """The newest publishable key."""
         return next(key.publishable_key for key in self.keys if key.publishable_key is not None)
 
+    def key_id(self, publishable_key: str | None) -> str | None:
+        """The id of one of the tenant's publishable keys, by its text."""
+        named = (key for key in self.keys if key.publishable_key == publishable_key)
+        return next((key.key_id for key in named if publishable_key is not None), None)
+
     def check_active(self) -> None:
         """Raise TenantSuspended if the operator has suspended the tenant."""
         if self.suspended:

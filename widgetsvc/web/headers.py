@@ -52,21 +52,31 @@ def install(app: Flask) -> None:
 
 def harden(app: Flask, public_url: str) -> None:
     """Add the headers that every answer has, whichever part of the service gives it."""
+    defaults = list(security_headers(secure=public_url.startswith("https://")).items())
 
     def add_headers(response: Response) -> Response:
-        return _add_security_headers(response, secure=public_url.startswith("https://"))
+        for name, value in defaults:
+            response.headers.setdefault(name, value)
+        return response
 
     app.after_request(add_headers)
 
 
-def _add_security_headers(response: Response, *, secure: bool) -> Response:
-    headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+def security_headers(*, secure: bool) -> dict[str, str]:
+    """The headers that every answer has unless it has others of these names."""
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
     if secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}; includeSubDomains")
-    return response
+        headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR}; includeSubDomains"
+    return headers
+
+
+def cors_headers(origin: str) -> dict[str, str]:
+    """The headers that let a page of this origin read its answer (Fetch, CORS protocol)."""
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
 
 
 def _add_cors(response: Response) -> Response:
@@ -80,6 +90,5 @@ def _add_cors(response: Response) -> Response:
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if not g.get("origin_refused", False) and Origin.parse(origin) is not None:
-        response.headers["Access-Control-Allow-Origin"] = str(origin)
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers.update(cors_headers(str(origin)))
     return response

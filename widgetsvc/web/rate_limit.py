@@ -57,22 +57,28 @@ class RateLimit:
             # Its API has limits of its own.
             backend.before_request(self._check_page)
 
+    def allows_token(self, address: str, tenant: Tenant, origin: str) -> bool:
+        """Count a request for a token for its address, tenant and origin, unless it is one too many."""
+        everybody = [*self._of_address(address), *self._of_tenant(tenant, origin)]
+        return self._counts.use(everybody) is None
+
     def check_tenant(self, tenant: Tenant) -> None:
         """Hold a request for a token to the allowances of its tenant and origin. Raises RateLimited."""
+        self._use([*self._of_tenant(tenant, str(Origin.parse(request.headers.get("Origin"))))])
+
+    def _of_address(self, address: str) -> Iterator[Limited]:
+        return _limited("token by address", _network(address), self._allowances.address)
+
+    def _of_tenant(self, tenant: Tenant, origin: str) -> Iterator[Limited]:
         who = str(tenant.tenant_id)
-        origin = Origin.parse(request.headers.get("Origin"))
-        self._use(
-            [
-                *_limited("token by key", who, self._allowances.key),
-                *_limited("token by origin", f"{who} {origin}", self._allowances.origin),
-            ]
-        )
+        yield from _limited("token by key", who, self._allowances.key)
+        yield from _limited("token by origin", f"{who} {origin}", self._allowances.origin)
 
     def _check(self) -> None:
         path = request.path
         if path == _TOKEN:
             if request.method == "POST":
-                self._use([*_limited("token by address", _address(), self._allowances.address)])
+                self._use([*self._of_address(request.remote_addr or "unknown")])
         elif path.startswith(_FRAME):
             self._use([*_limited("frame by address", _address(), self._allowances.address)])
         elif path.startswith(_MANAGE):
@@ -105,9 +111,15 @@ class RateLimit:
 
 def check_tenant(tenant: Tenant) -> None:
     """Hold the current request for a token to its tenant's allowances. Raises RateLimited."""
-    limit: RateLimit | None = current_app.extensions.get(_EXTENSION)
+    limit = limit_of(current_app)
     if limit is not None:
         limit.check_tenant(tenant)
+
+
+def limit_of(app: Flask) -> RateLimit | None:
+    """What limits an application's requests, if anything does."""
+    limit: RateLimit | None = app.extensions.get(_EXTENSION)
+    return limit
 
 
 def _limited(scope: str, who: str, allowances: Sequence[Allowance]) -> Iterator[Limited]:
@@ -143,7 +155,10 @@ def _credentials() -> str:
 
 
 def _address() -> str:
-    address = request.remote_addr or "unknown"
+    return _network(request.remote_addr or "unknown")
+
+
+def _network(address: str) -> str:
     if ":" not in address:
         return address
     try:

@@ -46,9 +46,7 @@ def know_tenant(tenant: Tenant, publishable_key: str | None = None) -> None:
     """Name the tenant, and the key that it was found by, in whatever is recorded of this request."""
     g.known_tenant = tenant
     g.tenant = tenant.slug
-    for key in tenant.keys:
-        if key.publishable_key is not None and key.publishable_key == publishable_key:
-            g.key_id = key.key_id
+    g.key_id = tenant.key_id(publishable_key)
 
 
 def _write(response: Response, seconds: float, upstream: float) -> None:
@@ -69,6 +67,11 @@ def _write(response: Response, seconds: float, upstream: float) -> None:
         event["code"] = code
     if (origin := request.headers.get("Origin")) is not None:
         event["origin"] = _printable(origin)
+    write(event)
+
+
+def write(event: dict[str, Any]) -> None:
+    """Write the line of one request."""
     _log.info("request", **event)
 
 

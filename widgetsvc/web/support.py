@@ -9,11 +9,16 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
+def new_support_code() -> str:
+    """Make a code of 30 random bits."""
+    number = secrets.randbits(30)
+    pairs = _PAIRS[number >> 20], _PAIRS[number >> 10 & 1_023], _PAIRS[number & 1_023]
+    return f"{pairs[0]}{pairs[1]}-{pairs[2]}"
+
+
 def support_code() -> str:
     """The current request's code, such as `7F3K-2Q`."""
     code: str | None = g.get("support_code")
     if code is None:
-        number = secrets.randbits(30)
-        pairs = _PAIRS[number >> 20], _PAIRS[number >> 10 & 1_023], _PAIRS[number & 1_023]
-        code = g.support_code = f"{pairs[0]}{pairs[1]}-{pairs[2]}"
+        code = g.support_code = new_support_code()
     return code

@@ -1,10 +1,13 @@
 """`POST /embed/token`: the token endpoint for the loader and for frontends."""
 
+import json
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 
+from widgetsvc.elements import Bundle
 from widgetsvc.gateway.embedding import Embed
+from widgetsvc.gateway.repeats import Asked
 from widgetsvc.gateway.tenants import Tenant
 from widgetsvc.services import current_services
 from widgetsvc.web.embed_request import read_embed_request
@@ -34,6 +37,8 @@ def preflight() -> Response:
 def token() -> Response:
     """Answer with an element token, the options to start the Element with, and where the bundle is."""
     services = current_services()
+    # Before it is read as a form, which leaves nothing of it.
+    body = request.get_data()
     wanted = read_embed_request()
     g.element = wanted.element
 
@@ -41,15 +46,22 @@ def token() -> Response:
         know_tenant(tenant, wanted.key)
         check_tenant(tenant)
 
-    embed = services.desk.embed(wanted, request.headers.get("Origin"), meet)
+    origin = request.headers.get("Origin")
+    grant = services.desk.grant(wanted, origin, meet)
+    embed = services.desk.serve(grant)
     g.element, g.rule = embed.element, embed.rule
     g.cache = "process" if embed.token.hit else "miss"
-    response = jsonify(_document(embed))
+    if origin is not None and "Authorization" not in request.headers:
+        services.repeats.remember(Asked(request.headers.get("Content-Type", ""), body, origin), grant)
+    response = Response(
+        encode(token_document(embed, services.bundle, support_code())), mimetype="application/json"
+    )
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _document(embed: Embed) -> dict[str, Any]:
+def token_document(embed: Embed, bundle: Bundle, support_code: str) -> dict[str, Any]:
+    """What the endpoint answers; `element_token` has Cronofy's own shape."""
     issued = embed.token
     document: dict[str, Any] = {
         "element_token": {
@@ -62,7 +74,12 @@ def _document(embed: Embed) -> dict[str, Any]:
         "subs": list(embed.subs),
         "options": embed.options,
         "after_pick": embed.widget.draft.after_pick.model_dump() if embed.widget else None,
-        "bundle": current_services().bundle.as_document(),
-        "support_code": support_code(),
+        "bundle": bundle.as_document(),
+        "support_code": support_code,
     }
     return {name: value for name, value in document.items() if value is not None}
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """Write a document as JSON, in few bytes."""
+    return json.dumps(document, separators=(",", ":")).encode()
