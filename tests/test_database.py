@@ -18,6 +18,7 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.origins import OriginRules
 from widgetsvc.gateway.schema import metadata as gateway
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
 from widgetsvc.permissions import Permission
 
@@ -128,7 +129,8 @@ def test_an_upgrade_keeps_tenants_and_their_keys_working(
 
     database.upgrade(engine)
 
-    tenants = TenantDirectory(engine, AuditTrail(engine, clock), cipher, clock)
+    trail = AuditTrail(engine, clock)
+    tenants = TenantDirectory(engine, trail, cipher, clock)
     acme = tenants.by_publishable_key(PUBLISHABLE_KEY)
     named, key = tenants.by_secret_key(SECRET_KEY)
     assert named == acme
@@ -136,7 +138,8 @@ def test_an_upgrade_keeps_tenants_and_their_keys_working(
     assert (acme.tenant_id, acme.slug, acme.name, acme.version) == (7, "acme", "Acme", 1)
     assert acme.policy == Policy(Access.SIGNED, frozenset({Permission.AGENDA}), "Europe/London")
     assert acme.origins == OriginRules.of(["https://jobs.example.com"])
-    assert list(tenants.signing_keys(acme)) == ["key_1"]
+    signing_keys = SigningKeyStore(engine, trail, cipher, clock).all_of(acme)
+    assert [key.kid for key in signing_keys] == ["key_1"]
     with engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT application_calendar_id, sub FROM tenant_calendars").all()
     assert kept == [("store-42", "apc_1")]
