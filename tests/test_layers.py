@@ -10,6 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "widgetsvc"
 FLOOR = {
     "errors",
     "clock",
+    "limits",
+    "metrics",
     "localtime",
     "naming",
     "outbound",
@@ -71,6 +73,7 @@ DOORS: dict[str, set[str]] = {
     "authlib": {"calendars", "cronofy"},
     "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},
+    "prometheus_client": {"metrics"},
     "psycopg": {"postgresql"},
     "sqlalchemy": {
         "calendars",

@@ -6,6 +6,7 @@ from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.gateway.renewals import Job
 from widgetsvc.shared.changes import ChangeFeed
 from widgetsvc.shared.connection import Connection, State
+from widgetsvc.shared.counts import SharedCounts
 from widgetsvc.shared.seal import Seal
 from widgetsvc.shared.tokens import SharedTokens
 
@@ -31,6 +32,10 @@ class SharedCache:
             run=run,
             clock=clock,
         )
+
+    def counts(self, clock: Clock) -> SharedCounts:
+        """What is counted for limits, for all processes together."""
+        return SharedCounts(self.connection, clock)
 
     def state(self) -> State:
         """How Redis did, the last time that it was asked."""
