@@ -1,8 +1,6 @@
 """What a process knows of tenants: right at once for its own changes, within a second for others'."""
 
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
@@ -10,7 +8,6 @@ import pytest
 from sqlalchemy import Engine, delete, event, text
 
 from tests.clocks import FakeClock
-from widgetsvc import database
 from widgetsvc.errors import TenantSuspended, UnknownCalendar, UnknownKey, UnknownTenant
 from widgetsvc.gateway import registry as module
 from widgetsvc.gateway import schema
@@ -45,6 +42,7 @@ def elsewhere(engine: Engine, clock: FakeClock, tenants: TenantDirectory) -> Ten
 
 @pytest.fixture
 def registry(
+    *,
     acme: Tenant,
     tenants: TenantDirectory,
     calendars: CalendarDirectory,
@@ -258,6 +256,7 @@ class Interrupted(TenantDirectory):
 
 
 def test_what_was_read_before_a_change_is_not_kept_after_it(
+    *,
     engine: Engine,
     acme: Tenant,
     tenants: TenantDirectory,
@@ -380,26 +379,3 @@ def test_what_a_newer_version_did_does_not_stop_the_following(
         while not registry.by_slug("acme").tenant.suspended:
             assert monotonic() < deadline
             sleep(0.02)
-
-
-def test_a_copy_of_the_database_is_followed_from_its_present_end(
-    acme: Tenant,
-    tenants: TenantDirectory,
-    engine: Engine,
-    tmp_path: Path,
-    clock: FakeClock,
-    calendars: CalendarDirectory,
-    signing_keys: SigningKeyStore,
-) -> None:
-    engine.dispose()
-    shutil.copyfile(str(engine.url.database), tmp_path / "copy.sqlite3")
-    copy = database.connect(f"sqlite:///{tmp_path / 'copy.sqlite3'}")
-    trail = AuditTrail(copy, clock)
-    others = TenantDirectory(copy, trail, tenants._cipher, clock)
-    registry = TenantRegistry(others, calendars, signing_keys, trail, clock, clock)
-
-    others.update(acme, TenantUpdate(name="Copied"))
-
-    assert registry.by_slug("acme").tenant.name == "Copied"
-    assert tenants.by_slug("acme").name == "Acme"
-    copy.dispose()
