@@ -13,6 +13,8 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory, TenantUpdate
 
+pytestmark = pytest.mark.on_every_database
+
 BY = "key key_abc"
 
 
@@ -165,7 +167,7 @@ def test_what_a_newer_version_did_is_read_all_the_same(
     trail: AuditTrail, acme: Tenant, engine: Engine
 ) -> None:
     values = {"at": 1, "tenant_id": acme.tenant_id, "tenant": "acme", "by": BY, "details": {}}
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(insert(schema.audit_trail).values(**values, action="tenant.painted"))
 
     assert [entry.action for entry in trail.of(acme, 2)] == ["tenant.painted", "tenant.created"]

@@ -30,6 +30,8 @@ from widgetsvc.gateway.tenants import (
 )
 from widgetsvc.permissions import Element, Permission
 
+pytestmark = pytest.mark.on_every_database
+
 PAGE, OTHER_PAGE = "https://jobs.example.com", "https://*.example.org"
 HOUR = 3_600
 KINDS = pytest.mark.parametrize("kind", list(KeyKind))
