@@ -6,9 +6,10 @@ start with a list of all faults, so that a typo never runs as a default.
 
 import os
 import secrets
+import shutil
 import tempfile
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -25,6 +26,9 @@ from widgetsvc.urls import origin_of
 
 PREFIX = "WIDGETSVC_"
 _MIN_SECRET_BYTES = 32
+
+MEMORY_CACHE = "memory://"
+"""The address of no cache but the processes' own."""
 
 
 def _base_url(text: str) -> str:
@@ -52,7 +56,7 @@ def _database_url(text: str) -> str:
 
 def _cache_url(text: str) -> str:
     parts = urlsplit(text)
-    if text != "memory://" and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
+    if text != MEMORY_CACHE and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
         raise ValueError("must be memory://, or redis://host:6379/0 (rediss:// with TLS)")
     return text
 
@@ -63,6 +67,12 @@ def _secret(text: str) -> str:
     if len(set(text)) < 8:
         raise ValueError("is too regular to be a secret; `openssl rand -hex 32` prints one")
     return text
+
+
+def _secrets(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return tuple(_secret(text.strip()) for text in given.split(","))
 
 
 def _rate_limits(text: str) -> str:
@@ -87,14 +97,20 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = ""
     """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default SQLite in the data folder."""
 
-    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = "memory://"
+    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = MEMORY_CACHE
     """Where minted tokens are kept: in each process, with `redis://…` also where all processes find them."""
+
+    token_cache_size: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """How many tokens each process keeps, of about 1 kB each."""
 
     public_url: BaseUrl = "http://127.0.0.1:8080"
     """The origin at which browsers reach the service."""
 
     secret_key: Annotated[str, AfterValidator(_secret), Field(repr=False)] = ""
     """From which all other secrets are derived; made and kept in the data folder where it is not given."""
+
+    secret_key_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_secrets), Field(repr=False)] = ()
+    """Older secrets, comma separated: what they made is still read, but nothing new is made with them."""
 
     elements_dir: Path = Path("node_modules/cronofy-elements/dist")
     """Folder of the UI Elements bundle; without it pages load the bundle from Cronofy's CDN."""
@@ -117,11 +133,26 @@ class Settings(BaseModel):
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""
 
+    rate_limits_address: Annotated[str, AfterValidator(_rate_limits)] = "1200/minute"
+    """How many tokens, frames and hosted pages (of each) a client address may ask for; `;` joins several."""
+
+    rate_limits_key: Annotated[str, AfterValidator(_rate_limits)] = "60000/minute"
+    """How many tokens may be asked for with one tenant's keys."""
+
+    rate_limits_origin: Annotated[str, AfterValidator(_rate_limits)] = "30000/minute"
+    """How many tokens one tenant's pages of one origin may ask for."""
+
+    rate_limits_manage: Annotated[str, AfterValidator(_rate_limits)] = "600/minute"
+    """How many management requests may be made with one secret key."""
+
     api_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
     """How many requests each application may make to the embedded backend, in each process."""
 
     allow_private_callbacks: Literal["on", "off"] = "off"
     """`on` for development: callbacks may go to http addresses and into the own network."""
+
+    metrics_token: Annotated[str | None, AfterValidator(_secret), Field(repr=False)] = None
+    """What `/metrics` asks for, as `Authorization: Bearer`; without it everybody may read them."""
 
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front of the service set X-Forwarded-For and X-Forwarded-Proto."""
@@ -205,39 +236,79 @@ def _faults(error: ValidationError) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """The service's secret in the data folder, made at the first start and readable by its owner only."""
+    """The service's secret in the data folder, made at the first start and readable by its owner only.
+
+    It is the first line; older ones that it has replaced may stand below, one a line.
+    """
 
     path: Path
 
-    def read_or_create(self) -> str:
-        """Return the secret. Of two processes that start at once, one makes it and both read it."""
+    def read_or_create(self) -> tuple[str, ...]:
+        """Return the secrets. Of two processes that start at once, one makes it and both read it.
+
+        Raises ValueError where a line is no secret.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
-            self._create()
-        return _secret(self.path.read_text().strip())
+            # Of two links the second fails.
+            with self._written(_new_secret()) as temporary, suppress(FileExistsError):
+                os.link(temporary, self.path)
+        return tuple(_secret(line.strip()) for line in self.path.read_text().strip().split("\n"))
 
-    def _create(self) -> None:
-        # Written beside (as 0600) and linked into place: another process that starts now never reads half a
-        # file, and of two links the second fails.
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)
+    def rotate(self) -> None:
+        """Put a new secret in front of those there are. Raises ValueError where a line is no secret."""
+        with self._written(_new_secret(), *self.read_or_create()) as temporary:
+            temporary.rename(self.path)
+
+    @contextmanager
+    def _written(self, *lines: str) -> Iterator[Path]:
+        """A file beside (as 0600), to be put into place: nobody who starts now reads half of one."""
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(f"{secrets.token_hex(_MIN_SECRET_BYTES)}\n")
-            with suppress(FileExistsError):
-                os.link(temporary, self.path)
+                file.writelines(f"{line}\n" for line in lines)
+            yield Path(name)
         finally:
-            Path(temporary).unlink()
+            Path(name).unlink(missing_ok=True)
 
 
-def secret_key_of(settings: Settings) -> bytes:
-    """The service's secret as bytes: the setting, or what the data folder keeps.
+def _new_secret() -> str:
+    return secrets.token_hex(_MIN_SECRET_BYTES)
 
-    Raises ConfigurationError where the kept file does not hold one.
+
+def secret_file_of(settings: Settings) -> SecretFile:
+    """Where the secret is kept unless it is a setting."""
+    return SecretFile(settings.data_dir / "secret_key")
+
+
+def secret_keys_of(settings: Settings) -> tuple[bytes, ...]:
+    """The service's secrets as bytes: the current one, from the setting or the data folder, and older ones.
+
+    To replace the current one, make it a fallback of a new one, and restart. `widgetsvc db reencrypt` brings
+    all that is stored under the new one; once the last element token of the old one is over (18 hours), it
+    can be dropped. Raises ConfigurationError where the kept file does not hold secrets.
     """
+    fallbacks = settings.secret_key_fallbacks
     if settings.secret_key:
-        return settings.secret_key.encode()
-    file = SecretFile(settings.data_dir / "secret_key")
+        return tuple(secret.encode() for secret in (settings.secret_key, *fallbacks))
+    file = secret_file_of(settings)
     try:
-        return file.read_or_create().encode()
+        return tuple(secret.encode() for secret in (*file.read_or_create(), *fallbacks))
     except ValueError as error:
         raise ConfigurationError([f"{file.path}: {error}"]) from None
+
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_metrics(folder: Path) -> None:
+    """Have the processes that this one starts keep their metrics in one folder, which is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # The name is the library's, and the environment the one way to tell it.
+    os.environ[_METRICS_FOLDER] = str(folder)
+
+
+def shared_metrics() -> str | None:
+    """The folder in which all processes keep their metrics; None where there is one process."""
+    return os.environ.get(_METRICS_FOLDER)

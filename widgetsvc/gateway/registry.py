@@ -24,6 +24,7 @@ from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
 
 POLL_SECONDS = 0.5
 """How often the thread asks for changes."""
@@ -55,6 +56,7 @@ class KnownTenant:
     tenant: Tenant
     subs: LRUCache[str, str] = field(default_factory=lambda: LRUCache(_MAX_CALENDARS))
     signing_keys: dict[str, SigningKey] | None = None
+    widgets: LRUCache[str, Widget] = field(default_factory=lambda: LRUCache(MAX_WIDGETS))
 
 
 class TenantRegistry:
@@ -82,6 +84,7 @@ class TenantRegistry:
         self._generation = 0
         self._asking = Lock()
         self._last_entry = trail.newest()
+        self._answers = True
         self._answered_at = monotonic()
         self._ask_again_at = self._answered_at + FRESH_SECONDS
         self._forget_listeners: list[Callable[[Sequence[Change]], None]] = []
@@ -95,6 +98,17 @@ class TenantRegistry:
             if held.publishable_key == key and held.is_valid(now):
                 return known
         raise unknown_key(KeyKind.PUBLISHABLE)
+
+    def is_current(self, known: KnownTenant, publishable_key: str) -> bool:
+        """Whether this is what a publishable key names now; False, too, where that would have to be asked."""
+        if self._monotonic() >= self._ask_again_at:
+            return False
+        with self._lock:
+            current = self._by_name.get(publishable_key)
+        now = self._clock()
+        return current is known and any(
+            held.publishable_key == publishable_key and held.is_valid(now) for held in known.tenant.keys
+        )
 
     def by_slug(self, slug: str) -> KnownTenant:
         """Return what is known of a tenant. Raises UnknownTenant."""
@@ -128,6 +142,16 @@ class TenantRegistry:
             found |= resolved
         return tuple(found[name] for name in ids)
 
+    def widget(self, known: KnownTenant, widget_id: str, find: Callable[[Tenant, str], Widget]) -> Widget:
+        """Return a widget, from the store by `find` where it is not known yet. Raises UnknownWidget."""
+        with self._lock:
+            widget = known.widgets.get(widget_id)
+        if widget is None:
+            widget = find(known.tenant, widget_id)
+            with self._lock:
+                known.widgets[widget_id] = widget
+        return widget
+
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
         """The keys that the tenant has registered, by kid; one may have ended since they were read."""
         if known.signing_keys is None:
@@ -135,7 +159,11 @@ class TenantRegistry:
         return known.signing_keys
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:
-        """Call `listener` with the changes that this registry has heard of, its own and others'."""
+        """Call `listener` with the changes that this registry has heard of, its own and others'.
+
+        Some come twice. None at all, an empty sequence, stand for whatever there may have been: changes too
+        many to read one by one, a database put back from a backup, or one that has long been silent.
+        """
         self._forget_listeners.append(listener)
 
     def apply(self, changes: Sequence[Change]) -> None:
@@ -149,6 +177,8 @@ class TenantRegistry:
     def forget_all(self) -> None:
         """Forget every tenant."""
         self._forget(lambda _known: True)
+        for listener in self._forget_listeners:
+            listener(())
 
     def catch_up(self) -> None:
         """Make sure that no change older than a second is missed, as far as the database answers."""
@@ -159,6 +189,11 @@ class TenantRegistry:
         finally:
             self._asking.release()
 
+    def catch_up_now(self) -> None:
+        """Ask for changes at once: some may have been missed."""
+        with self._asking:
+            self._ask()
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Ask for changes in a thread of its own until the context is left."""
@@ -166,8 +201,7 @@ class TenantRegistry:
 
         def follow() -> None:
             while not ended.wait(POLL_SECONDS):
-                with self._asking:
-                    self._ask()
+                self.catch_up_now()
 
         thread = threading.Thread(target=follow, name="change follower", daemon=True)
         thread.start()
@@ -183,10 +217,15 @@ class TenantRegistry:
         except SQLAlchemyError as error:
             now = self._monotonic()
             self._ask_again_at = now + RETRY_SECONDS
-            _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            if self._answers:
+                _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            self._answers = False
             if now - self._answered_at > STALE_SECONDS:
                 self.forget_all()
         else:
+            if not self._answers:
+                _log.info("following changes again")
+            self._answers = True
             self._answered_at = self._monotonic()
             self._ask_again_at = self._answered_at + FRESH_SECONDS
 
