@@ -80,7 +80,7 @@ def test_a_deleted_widget_is_gone(shell: Shell) -> None:
         (("--hours", "monday"), "is not like"),
         (("--hours", "mo-fr 9-17"), "is not like"),
         (("--calendar", "store-99"), "has no calendar 'store-99'"),
-        (("--json-file", "/dev/null"), "is not JSON"),
+        (("--json-file", "/dev/null"), "leave the other options out"),
     ],
 )
 def test_a_fault_is_told_in_words(shell: Shell, arguments: tuple[str, ...], words: str) -> None:
@@ -88,6 +88,16 @@ def test_a_fault_is_told_in_words(shell: Shell, arguments: tuple[str, ...], word
 
     assert result.exit_code in (1, 2)
     assert words in result.stderr
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "holds no JSON object")])
+def test_a_file_that_holds_no_widget_is_told_in_words(
+    shell: Shell, tmp_path: Path, text: str, words: str
+) -> None:
+    file = tmp_path / "widget.json"
+    file.write_text(text)
+
+    assert words in shell.refused("widget", "create", "acme", "--json-file", str(file))
 
 
 def test_people_read_a_widget_line_by_line(shell: Shell) -> None:
