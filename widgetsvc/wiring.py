@@ -24,7 +24,7 @@ from widgetsvc.clock import Clock, monotonic_clock, system_clock
 from widgetsvc.config import MEMORY_CACHE, Settings, secret_keys_of, shared_metrics
 from widgetsvc.cronofy.breaker import BreakerState, CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
-from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, Observe, http_client
+from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, Observe, Reached, http_client
 from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
@@ -166,6 +166,7 @@ def build_services(
     registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
+        widgets=parts.widgets,
         cronofy=parts.cronofy,
         cache=cache,
         service=service,
@@ -262,6 +263,17 @@ def _cronofy(
         guard=guard,
         observe=observe,
     )
+
+
+def check_credentials(settings: Settings) -> Reached:
+    """Show the operator's credentials to Cronofy's cloud, once. Raises UpstreamError."""
+    if settings.cronofy_client_id is None or settings.cronofy_client_secret is None:
+        raise ConfigurationError(["the embedded backend's credentials are the service's own"])
+    with http_client(settings.api_url) as http:
+        client = CronofyClient(
+            http, client_id=settings.cronofy_client_id, client_secret=settings.cronofy_client_secret
+        )
+        return client.check_credentials()
 
 
 def _guard(settings: Settings, credentials: Credentials) -> Guard:

@@ -22,6 +22,7 @@ from widgetsvc.gateway.embedding import EmbedDesk, EmbedRequest, Service
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 pytestmark = pytest.mark.on_every_database
@@ -31,9 +32,12 @@ PUBLIC_URL = "https://w.example.com"
 
 
 @pytest.fixture
-def desk(registry: TenantRegistry, cronofy: CronofyClient, clock: FakeClock) -> EmbedDesk:
+def desk(
+    registry: TenantRegistry, widgets: WidgetStore, cronofy: CronofyClient, clock: FakeClock
+) -> EmbedDesk:
     return EmbedDesk(
         registry=registry,
+        widgets=widgets,
         cronofy=cronofy,
         cache=TokenCache(clock=clock),
         service=Service(public_url=PUBLIC_URL, api_url=API_URL),

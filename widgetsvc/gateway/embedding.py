@@ -1,7 +1,7 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from widgetsvc.clock import Clock
@@ -13,7 +13,6 @@ from widgetsvc.errors import (
     PermissionNotAllowed,
     UnknownKey,
     UnknownTenant,
-    UnknownWidget,
 )
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
@@ -22,12 +21,13 @@ from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
+from widgetsvc.gateway.widgets import Widget, WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """What a page asks for: an element, or bare permissions, on some of the tenant's calendars."""
+    """What a page asks for: a widget, or an element or bare permissions on some of the tenant's calendars."""
 
     key: str | None
     assertion: str | None
@@ -35,6 +35,12 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+
+    def of(self, widget: Widget) -> "EmbedRequest":
+        """The same request with what the widget says filled in."""
+        element = widget.element
+        permissions = frozenset({element.permission})
+        return replace(self, element=element, permissions=permissions, calendars=widget.calendars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Grant:
     key: TokenKey
     rule: str | None
     """The tenant's rule that let the page in; None for our own frames."""
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class Embed:
     options: dict[str, Any]
     rule: str | None
     """As in `Grant`."""
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,14 @@ class EmbedDesk:
         self,
         *,
         registry: TenantRegistry,
+        widgets: WidgetStore,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
         clock: Clock,
     ) -> None:
         self._registry = registry
+        self._widgets = widgets
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
@@ -117,9 +127,10 @@ class EmbedDesk:
             meet(tenant)
         origin, rule = self._admitted(tenant, origin_header)
         tenant.check_active()
+        widget = self.widget(known, wanted.widget) if wanted.widget is not None else None
+        if widget is not None:
+            wanted = wanted.of(widget)
         assertion = self._assertion(known, wanted)
-        if wanted.widget is not None:
-            raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
         key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
@@ -130,25 +141,31 @@ class EmbedDesk:
             subs,
             key,
             None if rule is None else str(rule),
+            widget,
         )
 
     def serve(self, grant: Grant) -> Embed:
         """Give what has been granted. Raises UpstreamError."""
         key = grant.key
-        return self._embed(grant, self._cache.get(key, self._mint(key)))
+        return self.embed_of(grant, self._cache.get(key, self._mint(key)))
 
-    def serve_at_once(self, grant: Grant) -> Embed | None:
-        """Give what was granted to an earlier request, if it still is and nothing has to be waited for."""
+    def token_at_hand(self, grant: Grant) -> CachedToken | None:
+        """Return the token for an earlier grant if that still holds and there is nothing to wait for."""
         if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
             return None
-        token = self._cache.at_hand(grant.key, self._mint(grant.key))
-        return None if token is None else self._embed(grant, token)
+        return self._cache.at_hand(grant.key, self._mint(grant.key))
+
+    def embed_of(self, grant: Grant, token: CachedToken) -> Embed:
+        """Put together what a page gets, with the options of this moment."""
+        options = self._options(grant)
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, options, grant.rule, grant.widget)
 
     def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
         return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
 
-    def _embed(self, grant: Grant, token: CachedToken) -> Embed:
-        return Embed(grant.known.tenant, grant.element, grant.subs, token, self._options(grant), grant.rule)
+    def widget(self, known: KnownTenant, widget_id: str) -> Widget:
+        """Return a tenant's widget. Raises UnknownWidget."""
+        return self._registry.widget(known, widget_id, self._widgets.get)
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -217,6 +234,7 @@ class EmbedDesk:
             api_url=self._service.api_url,
             tzid=grant.known.tenant.policy.tzid,
             now=self._clock(),
+            widget=grant.widget.draft if grant.widget else None,
         )
 
 

@@ -24,6 +24,7 @@ from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
 
 POLL_SECONDS = 0.5
 """How often the thread asks for changes."""
@@ -55,6 +56,7 @@ class KnownTenant:
     tenant: Tenant
     subs: LRUCache[str, str] = field(default_factory=lambda: LRUCache(_MAX_CALENDARS))
     signing_keys: dict[str, SigningKey] | None = None
+    widgets: LRUCache[str, Widget] = field(default_factory=lambda: LRUCache(MAX_WIDGETS))
 
 
 class TenantRegistry:
@@ -139,6 +141,16 @@ class TenantRegistry:
                 known.subs.update(resolved)
             found |= resolved
         return tuple(found[name] for name in ids)
+
+    def widget(self, known: KnownTenant, widget_id: str, find: Callable[[Tenant, str], Widget]) -> Widget:
+        """Return a widget, from the store by `find` where it is not known yet. Raises UnknownWidget."""
+        with self._lock:
+            widget = known.widgets.get(widget_id)
+        if widget is None:
+            widget = find(known.tenant, widget_id)
+            with self._lock:
+                known.widgets[widget_id] = widget
+        return widget
 
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
         """The keys that the tenant has registered, by kid; one may have ended since they were read."""

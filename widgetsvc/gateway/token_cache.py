@@ -266,7 +266,7 @@ class TokenCache:
 
     def _hit(self, key: TokenKey, now: float) -> "tuple[CachedToken, _Flight | None] | None":
         """Find a token, with the renewal that it is time for."""
-        entry = self._entries.get(key)
+        entry = self._entry(key)
         if entry is None or not self._counts(key, entry.generation):
             return None
         self._hits += 1
@@ -315,6 +315,13 @@ class TokenCache:
         """Count the tokens that are kept."""
         with self._lock:
             return len(self._entries)
+
+    def _entry(self, key: TokenKey) -> _Entry | None:
+        try:
+            # Half the work of get(), which looks whether it is there first.
+            return self._entries[key]
+        except KeyError:
+            return None
 
     def _counts(self, key: TokenKey, generation: int) -> bool:
         if generation == self._generation:

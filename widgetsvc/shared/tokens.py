@@ -195,11 +195,12 @@ class SharedTokens:
         asked_at = self._clock()
         try:
             with self._connection.asked() as redis:
-                # In one transaction, or the life of a token's successor is taken for its own.
-                pipeline = redis.pipeline(transaction=True)
-                pipeline.mget([names.token, *names.narrowed])
+                # The life first: a token that is replaced in between must not get its successor's. Not in a
+                # transaction, which a Redis that is out of memory refuses even to read in.
+                pipeline = redis.pipeline(transaction=False)
                 pipeline.pttl(names.token)
-                (sealed, *narrowed), milliseconds = pipeline.execute()
+                pipeline.mget([names.token, *names.narrowed])
+                milliseconds, (sealed, *narrowed) = pipeline.execute()
         except SharedCacheDown:
             return _Held(None)
         newest = max(_number(value) for value in narrowed)

@@ -61,6 +61,7 @@ def _document(embed: Embed) -> dict[str, Any]:
         "element": embed.element.value if embed.element else None,
         "subs": list(embed.subs),
         "options": embed.options,
+        "after_pick": embed.widget.draft.after_pick.model_dump() if embed.widget else None,
         "bundle": current_services().bundle.as_document(),
         "support_code": support_code(),
     }
