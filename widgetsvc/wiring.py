@@ -71,6 +71,7 @@ class Operations:
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
     widgets: WidgetStore
+    refused_origins: RefusedOrigins
     cronofy: CronofyClient
     guard: Guard | None
     """What keeps calls from a Cronofy that fails; None where the embedded backend answers them."""
@@ -113,6 +114,7 @@ def build_operations(
         calendars=calendars,
         signing_keys=SigningKeyStore(engine, trail, cipher, clock),
         widgets=WidgetStore(engine, trail, calendars),
+        refused_origins=RefusedOrigins(engine, clock),
         cronofy=cronofy,
         guard=guard,
         applications=backend.accounts if backend else None,
@@ -174,7 +176,7 @@ def build_services(
         clock=clock,
     )
     metrics.watch(tokens=lambda: asdict(cache.stats()), parts=partial(_answering, parts))
-    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
+    usage = Usage(parts.engine, clock)
     counts = parts.shared.counts(clock) if parts.shared is not None else LocalCounts(clock)
     return Services(
         service=service,
@@ -186,7 +188,7 @@ def build_services(
         registry=registry,
         desk=desk,
         repeats=Repeats(),
-        refused_origins=refused_origins,
+        refused_origins=parts.refused_origins,
         usage=usage,
         counts=counts,
         metrics=metrics,
@@ -201,7 +203,7 @@ def build_services(
             *filter(None, [parts.deliveries]),
             *following,
             renewals.running(),
-            refused_origins.flushing(),
+            parts.refused_origins.flushing(),
             usage.flushing(),
             counts.syncing(),
             metrics.reading(),

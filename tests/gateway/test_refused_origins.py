@@ -11,6 +11,8 @@ from widgetsvc.errors import UnknownResource
 from widgetsvc.gateway.refused_origins import MAX_ORIGINS, NO_ORIGIN, RefusedOrigin, RefusedOrigins
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory, TenantUpdate
 
+pytestmark = pytest.mark.on_every_database
+
 STAGE = "https://stage.example.com"
 
 
@@ -212,15 +214,13 @@ def test_what_a_broken_database_did_not_take_is_kept(
 ) -> None:
     refused = RefusedOrigins(engine, clock)
     note(refused, acme)
-    with engine.connect() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("ALTER TABLE refused_origins RENAME TO gone"))
-        connection.commit()
     with caplog.at_level(logging.WARNING):
         refused.flush()
     note(refused, acme)
-    with engine.connect() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("ALTER TABLE gone RENAME TO refused_origins"))
-        connection.commit()
 
     assert [each.count for each in refused.all_of(acme)] == [2]
     assert "cannot write refused origins, kept for later" in caplog.text

@@ -11,6 +11,8 @@ from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 from widgetsvc.gateway.usage import Usage, UsageCount
 from widgetsvc.permissions import Element
 
+pytestmark = pytest.mark.on_every_database
+
 SUNDAY, MONDAY, TUESDAY = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
 
 

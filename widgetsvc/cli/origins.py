@@ -1,5 +1,7 @@
 """Commands for the origins at which a tenant may embed."""
 
+from datetime import UTC, datetime
+
 import click
 
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
@@ -86,6 +88,44 @@ def origin_explain(ctx: click.Context, tenant: str, origin: str, *, as_json: boo
         if decision.suggestion is not None:
             click.echo(decision.suggestion)
     ctx.exit(0 if decision.allowed else 1)
+
+
+@origin.command("refused")
+@click.argument("tenant", type=TEXT)
+@as_json
+def origin_refused(tenant: str, *, as_json: bool) -> None:
+    """List the origins that TENANT's rules have refused, the last seen first.
+
+    What a running service has refused appears a few seconds later.
+    """
+    parts = operations()
+    refused = parts.refused_origins.all_of(parts.tenants.by_slug(tenant))
+    if as_json:
+        print_json(
+            [
+                {
+                    "origin": each.origin,
+                    "count": each.count,
+                    "first_seen_at": each.first_seen_at,
+                    "last_seen_at": each.last_seen_at,
+                    "page": each.page,
+                    "nearest_rule": each.nearest_rule,
+                }
+                for each in refused
+            ]
+        )
+        return
+    rows = [
+        (
+            printable(each.origin),
+            str(each.count),
+            datetime.fromtimestamp(each.last_seen_at, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            each.page or "",
+            each.nearest_rule or "",
+        )
+        for each in refused
+    ]
+    print_table(("ORIGIN", "COUNT", "LAST SEEN", "PAGE", "NEAREST RULE"), rows, "No origin has been refused.")
 
 
 def _print(changed: Tenant, *, as_json: bool) -> None:
