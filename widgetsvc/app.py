@@ -10,6 +10,7 @@ from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
 from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
+from widgetsvc.web.manage import api as manage
 from widgetsvc.web.rate_limit import RateLimit
 from widgetsvc.wiring import build_services
 
@@ -34,7 +35,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     request_log.install(app)
     if settings.rate_limit == "on":
         RateLimit().install(app)
-    for module in (embed, frame, token, pages, ops):
+    for module in (embed, frame, token, manage, pages, ops):
         app.register_blueprint(module.blueprint)
     headers.install(app)
     headers.harden(app, services.service.public_url)

@@ -10,6 +10,7 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
@@ -27,6 +28,7 @@ class Services:
     calendars: CalendarDirectory
     registry: TenantRegistry
     desk: EmbedDesk
+    idempotency: IdempotencyKeys
     bundle: Bundle
     loader: Encoded
     backend: Flask | None

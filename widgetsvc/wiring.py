@@ -28,6 +28,7 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
@@ -55,6 +56,7 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    idempotency: IdempotencyKeys
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -83,6 +85,7 @@ def build_operations(
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
         calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        idempotency=IdempotencyKeys(engine, cipher, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -135,6 +138,7 @@ def build_services(
         calendars=parts.calendars,
         registry=registry,
         desk=desk,
+        idempotency=parts.idempotency,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,

@@ -1,0 +1,82 @@
+"""A tenant's server, which calls the management API with the tenant's secret key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.web.conftest import PAGE, PUBLIC_URL, http, services, settings, uptime
+from widgetsvc.gateway.tenants import NewTenant, Policy
+from widgetsvc.services import Services
+
+__all__ = ["PAGE", "PUBLIC_URL", "http", "services", "settings", "uptime"]
+
+
+@dataclass
+class Server:
+    """A server of a tenant."""
+
+    http: FlaskClient
+    created: NewTenant
+
+    def call(self, method: str, path: str, *, headers: Any = None, key: str | None = None, **more: Any) -> Any:
+        authorization = {"Authorization": f"Bearer {key or self.created.secret_key}"}
+        return self.http.open(
+            f"/manage/v1{path}", method=method, headers={**authorization, **(headers or {})}, **more
+        )
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.call("GET", path, **more)
+
+    def post(self, path: str, body: object = None, **more: Any) -> Any:
+        return self.call("POST", path, json={} if body is None else body, **more)
+
+    def patch(self, path: str, body: object, **more: Any) -> Any:
+        return self.call("PATCH", path, json=body, **more)
+
+    def delete(self, path: str, **more: Any) -> Any:
+        return self.call("DELETE", path, **more)
+
+    def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """What a list holds, page after page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            response = self.get(path, query_string=query)
+            assert response.status_code == 200, response.text
+            found += response.json["items"]
+            if response.json["next_cursor"] is None:
+                return found
+            query["cursor"] = response.json["next_cursor"]
+
+
+NewServer = Callable[..., Server]
+
+
+@pytest.fixture
+def server_of(services: Services, http: FlaskClient) -> NewServer:
+    def make(slug: str, policy: Policy | None = None) -> Server:
+        return Server(http, services.tenants.create(slug, slug.title(), [PAGE], policy))
+
+    return make
+
+
+@pytest.fixture
+def acme(server_of: NewServer) -> Server:
+    return server_of("acme")
+
+
+def problem(response: TestResponse) -> tuple[int, str]:
+    """Status and code of a refusal."""
+    assert response.mimetype == "application/problem+json", response.text
+    assert response.json is not None
+    assert response.json["status"] == response.status_code
+    return response.status_code, response.json["code"]
+
+
+def faulty_fields(response: TestResponse) -> list[str]:
+    assert problem(response) == (400, "invalid_request")
+    assert response.json is not None
+    return [fault["field"] for fault in response.json["errors"]]
