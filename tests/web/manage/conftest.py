@@ -1,18 +1,52 @@
-"""A tenant's server, which calls the management API with the tenant's secret key."""
+"""Tenants' servers, which call the management API with secret keys. A module's tests share the service."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.web.conftest import PAGE, PUBLIC_URL, http, services, settings, uptime
+from tests.clocks import FakeClock
+from tests.conftest import NOON
+from tests.processes import share_elements
+from tests.web.conftest import PAGE
+from widgetsvc.app import create_app
+from widgetsvc.config import Settings
 from widgetsvc.gateway.tenants import NewTenant, Policy
 from widgetsvc.services import Services
+from widgetsvc.wiring import build_services
 
-__all__ = ["PAGE", "PUBLIC_URL", "http", "services", "settings", "uptime"]
+__all__ = ["PAGE"]
+
+PUBLIC_URL = "http://127.0.0.1:8080"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Settings:
+    folder = tmp_path_factory.mktemp("service")
+    share_elements(folder)
+    (folder / "widgetsvc.sqlite3").write_bytes(migrated.read_bytes())
+    return Settings.from_environment({}, data_dir=folder)
+
+
+@pytest.fixture(scope="module")
+def services(settings: Settings, clock: FakeClock) -> Services:
+    return build_services(settings, clock, clock)
+
+
+@pytest.fixture(scope="module")
+def http(settings: Settings, services: Services) -> FlaskClient:
+    return create_app(settings, services).test_client()
 
 
 @dataclass
@@ -22,7 +56,13 @@ class Server:
     http: FlaskClient
     created: NewTenant
 
-    def call(self, method: str, path: str, *, headers: Any = None, key: str | None = None, **more: Any) -> Any:
+    @property
+    def slug(self) -> str:
+        return self.created.tenant.slug
+
+    def call(
+        self, method: str, path: str, *, headers: Any = None, key: str | None = None, **more: Any
+    ) -> Any:
         authorization = {"Authorization": f"Bearer {key or self.created.secret_key}"}
         return self.http.open(
             f"/manage/v1{path}", method=method, headers={**authorization, **(headers or {})}, **more
@@ -57,15 +97,18 @@ NewServer = Callable[..., Server]
 
 @pytest.fixture
 def server_of(services: Services, http: FlaskClient) -> NewServer:
-    def make(slug: str, policy: Policy | None = None) -> Server:
-        return Server(http, services.tenants.create(slug, slug.title(), [PAGE], policy))
+    """Makes a server of a new tenant."""
+
+    def make(name: str, policy: Policy | None = None) -> Server:
+        slug = f"{name.lower()}-{next(_numbers)}"
+        return Server(http, services.tenants.create(slug, name, [PAGE], policy))
 
     return make
 
 
 @pytest.fixture
 def acme(server_of: NewServer) -> Server:
-    return server_of("acme")
+    return server_of("Acme")
 
 
 def problem(response: TestResponse) -> tuple[int, str]:

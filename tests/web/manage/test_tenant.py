@@ -14,7 +14,7 @@ def test_it_reads_as_it_is(acme: Server) -> None:
     response = acme.get("/tenant")
 
     assert response.json == {
-        "tenant": "acme",
+        "tenant": acme.slug,
         "name": "Acme",
         "publishable_key": acme.created.tenant.publishable_key,
         "access": "public",
@@ -132,7 +132,7 @@ def test_what_was_given_up_comes_back_from_the_operator_only(acme: Server, servi
 
 @pytest.mark.parametrize("elements", [None, ["slot-picker"], ["agenda", "slot-picker"]])
 def test_elements_cannot_be_widened(server_of: NewServer, elements: list[str] | None) -> None:
-    server = server_of("some", Policy(elements=frozenset({Element.AGENDA, Element.DATE_TIME_PICKER})))
+    server = server_of("Some", Policy(elements=frozenset({Element.AGENDA, Element.DATE_TIME_PICKER})))
 
     assert problem(server.patch("/tenant", {"elements": elements})) == (403, "permission_not_allowed")
     assert server.patch("/tenant", {"elements": ["agenda"]}).json["elements"] == ["agenda"]
