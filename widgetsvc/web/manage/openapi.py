@@ -203,7 +203,7 @@ def _headers(endpoint: Endpoint) -> Iterator[Schema]:
 
     if endpoint.method == "POST":
         words = "Makes the request safe to repeat; any text, such as a UUID."
-        yield optional(HEADER, words, minLength=1, maxLength=MAX_KEY, pattern="^[!-~]+$")
+        yield optional(HEADER, words, minLength=1, maxLength=MAX_KEY, pattern="^[!#-~]+$")
     if endpoint.versioned and endpoint.method == "GET":
         yield optional("If-None-Match", "An entity tag; 304 if that is still the one.")
     elif endpoint.versioned:

@@ -18,7 +18,7 @@ REPLAYED = "Idempotency-Replayed"
 MAX_KEY = 255
 
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_BARE = re.compile(r"[!-~]+")
+_BARE = re.compile(r"[!#-~]+")
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag")
 
 
@@ -48,7 +48,8 @@ def answer_once(
     keys = current_services().idempotency
     begun = keys.begin(caller.tenant, endpoint, key, _digest(body))
     if isinstance(begun, KeptAnswer):
-        return Response(begun.body, begun.status, {**begun.headers, REPLAYED: "true"})
+        headers = {**begun.headers, REPLAYED: "true", "Cache-Control": "no-store"}
+        return Response(begun.body, begun.status, headers)
     is_kept = False
     try:
         response = answer()
