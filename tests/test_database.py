@@ -13,6 +13,8 @@ from widgetsvc import database
 from widgetsvc.calendars.store.schema import metadata as calendars
 from widgetsvc.gateway.schema import metadata as gateway
 
+pytestmark = pytest.mark.on_every_database
+
 WRITTEN_BY_THE_FIRST_REVISION = (
     "INSERT INTO applications VALUES (1, 'app_1', x'01', 'App', 0)",
     "INSERT INTO accounts VALUES ('apc_1', 1, 'store-42', 'pro_1', 'cal_1', 'nonce', x'02', 0)",
@@ -42,6 +44,7 @@ def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:
     assert database.is_current(engine)
 
 
+@pytest.mark.sqlite_only
 def test_writes_are_durable(engine: Engine) -> None:
     with engine.connect() as connection:
         pragmas = {
@@ -53,6 +56,7 @@ def test_writes_are_durable(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.sqlite_only
 def test_whoever_writes_has_the_database_to_themselves_from_the_start(engine: Engine, writes: bool) -> None:
     other = sqlite3.connect(str(engine.url.database), timeout=0, isolation_level=None)
     begun = engine.execution_options(writes=writes)

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -15,12 +15,14 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from widgetsvc.app import MAX_BODY, create_app
-from widgetsvc.asgi import BufferedWsgi
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.logs import configure_logging
+from widgetsvc.rsgi import BufferedWsgi
 from widgetsvc.wiring import build_services
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from widgetsvc.config import Settings
 
 _BACKLOG = 1_024
@@ -57,7 +59,7 @@ def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> N
         "widgetsvc",
         address=address,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
         websockets=False,
@@ -66,7 +68,9 @@ def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> N
         backlog=_BACKLOG,
         log_level=LogLevels.error,
     )
-    server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
+    # Granian declares that it is given a function, and takes an RSGI application as well.
+    load: Callable[..., Any] = partial(_load, settings, os.getpid())
+    server.serve(target_loader=load, wrap_loader=False)
 
 
 def _load(settings: Settings, master: int) -> BufferedWsgi:

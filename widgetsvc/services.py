@@ -11,9 +11,13 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.idempotency import IdempotencyKeys
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 
 _EXTENSION = "widgetsvc"
 
@@ -26,9 +30,13 @@ class Services:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
+    widgets: WidgetStore
     registry: TenantRegistry
     desk: EmbedDesk
     idempotency: IdempotencyKeys
+    refused_origins: RefusedOrigins
+    usage: Usage
     bundle: Bundle
     loader: Encoded
     backend: Flask | None

@@ -1,12 +1,11 @@
 """Builds the services: the only place that names concrete classes."""
 
-import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import httpx
-from cryptography.fernet import Fernet, MultiFernet
 from flask import Flask
 from limits import parse_many
 from sqlalchemy import Engine, text
@@ -15,23 +14,30 @@ from widgetsvc import __version__, database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.delivery import CourierService
-from widgetsvc.calendars.keys import derive_key
+from widgetsvc.calendars.keys import Cipher, Purpose, derive_key
 from widgetsvc.calendars.pages.assets import PageAssets
 from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_key_of
+from widgetsvc.config import Settings, secret_keys_of
+from widgetsvc.cronofy.breaker import CircuitBreaker
+from widgetsvc.cronofy.budget import Budget
 from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.idempotency import IdempotencyKeys
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -56,6 +62,8 @@ class Operations:
     trail: AuditTrail
     tenants: TenantDirectory
     calendars: CalendarDirectory
+    signing_keys: SigningKeyStore
+    widgets: WidgetStore
     idempotency: IdempotencyKeys
     cronofy: CronofyClient
     applications: AccountStore | None
@@ -73,18 +81,21 @@ def build_operations(
     Raises ConfigurationError.
     """
     engine = open_database(settings)
-    secret_key = secret_key_of(settings)
-    credentials = _credentials(settings, secret_key)
-    backend = None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock)
+    secret_keys = secret_keys_of(settings)
+    credentials = _credentials(settings, secret_keys[0])
+    backend = None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock)
     backend_app = create_backend_app(backend, pages) if backend else None
     cronofy = _cronofy(settings, backend_app, credentials)
-    cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
+    cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=calendars,
+        signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        widgets=WidgetStore(engine, trail, calendars),
         idempotency=IdempotencyKeys(engine, cipher, clock),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
@@ -95,14 +106,15 @@ def build_operations(
 
 
 def _backend(
-    settings: Settings, engine: Engine, secret_key: bytes, credentials: Credentials, clock: Clock
+    settings: Settings, engine: Engine, secret_keys: Sequence[bytes], credentials: Credentials, clock: Clock
 ) -> Backend:
     limits = parse_many(settings.api_rate_limits) if settings.rate_limit == "on" else []
     backend = Backend.over(
         engine,
-        secret_key,
+        secret_keys[0],
         settings.public_url,
         clock,
+        secret_key_fallbacks=secret_keys[1:],
         outbound=Outbound(allow_private=settings.allow_private_callbacks == "on"),
         rate_limits=RateLimits(limits),
     )
@@ -123,7 +135,9 @@ def build_services(
     parts = build_operations(settings, clock, _pages(settings, bundle))
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     cache = TokenCache(clock=monotonic)
-    registry = TenantRegistry(parts.tenants, parts.calendars, parts.trail, clock, monotonic)
+    registry = TenantRegistry(
+        parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
+    )
     desk = EmbedDesk(
         registry=registry,
         cronofy=parts.cronofy,
@@ -131,20 +145,30 @@ def build_services(
         service=service,
         clock=clock,
     )
+    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
     return Services(
         service=service,
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
+        signing_keys=parts.signing_keys,
+        widgets=parts.widgets,
         registry=registry,
         desk=desk,
         idempotency=parts.idempotency,
+        refused_origins=refused_origins,
+        usage=usage,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=(
+            *filter(None, [parts.deliveries]),
+            registry.following(),
+            refused_origins.flushing(),
+            usage.flushing(),
+        ),
     )
 
 
@@ -167,13 +191,24 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
     """The operator's credentials, or for the embedded backend ones that derive from the secret."""
     if settings.cronofy_client_id is not None and settings.cronofy_client_secret is not None:
         return Credentials(settings.cronofy_client_id, settings.cronofy_client_secret)
-    return Credentials("app_gateway", derive_key(secret_key, "gateway application").hex())
+    return Credentials("app_gateway", derive_key(secret_key, Purpose.GATEWAY_APPLICATION).hex())
 
 
 def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
     transport = httpx.WSGITransport(app=backend) if backend is not None else None
     http = http_client(settings.api_url, transport=transport)
-    return CronofyClient(http, client_id=credentials.client_id, client_secret=credentials.client_secret)
+    return CronofyClient(
+        http,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        guard=_guard(settings, credentials) if backend is None else None,
+    )
+
+
+def _guard(settings: Settings, credentials: Credentials) -> Guard:
+    limits = parse_many(settings.cronofy_rate_limits)
+    budget = Budget(credentials.client_id, limits, cache_url=settings.cache_url)
+    return Guard(CircuitBreaker(), budget)
 
 
 def _loader(bundle: Bundle) -> Encoded:

@@ -12,18 +12,16 @@ from joserfc.jwk import OctKey
 from widgetsvc.errors import ExpiredAssertion, InvalidAssertion
 from widgetsvc.gateway.assertions import (
     Assertion,
-    SigningAlgorithm,
-    SigningKey,
-    generate_signing_key,
     unverified_issuer,
     verify_assertion,
 )
+from widgetsvc.gateway.signatures import SharedSecret, SigningAlgorithm, generate_secret
 from widgetsvc.permissions import Element, Permission
 
 NOW = 1_900_000_000
 SERVICE = "https://w.example.com"
-KEY = SigningKey("acme-1", SigningAlgorithm.HS256, b"acme secret, long enough to sign with")
-FOREIGN = SigningKey("evil-1", SigningAlgorithm.HS256, b"another tenant's secret, just as long")
+KEY = SharedSecret(kid="acme-1", secret=b"acme secret, long enough to sign with")
+FOREIGN = SharedSecret(kid="evil-1", secret=b"another tenant's secret, just as long")
 
 HEADER = {"alg": "HS256", "kid": "acme-1", "typ": "JWT"}
 CLAIMS = {"iss": "acme", "aud": SERVICE, "iat": NOW, "exp": NOW + 300}
@@ -55,7 +53,7 @@ def sign(
 
 
 def verify(token: str, *, now: float = NOW, audience: str = SERVICE) -> Assertion:
-    return verify_assertion(token, keys={KEY.kid: KEY}, issuer="acme", audience=audience, now=now)
+    return verify_assertion(token, find_key={KEY.kid: KEY}.get, issuer="acme", audience=audience, now=now)
 
 
 def without(mapping: dict[str, object], name: str) -> dict[str, object]:
@@ -69,6 +67,7 @@ def test_a_full_assertion_says_what_it_narrows():
         calendars=frozenset({"store-42", "store-43"}),
         viewer="visitor-7",
         expires_at=NOW + 300,
+        jti="1",
     )
 
 
@@ -77,11 +76,11 @@ def test_a_bare_assertion_narrows_nothing():
 
 
 def test_what_a_library_signs_with_the_secrets_text_is_accepted():
-    key = generate_signing_key("acme-1", lambda count: bytes(range(count)))
+    key = generate_secret("acme-1", lambda count: bytes(range(count)))
     token = jwt.encode({"alg": "HS256", "kid": "acme-1"}, CLAIMS, OctKey.import_key(key.secret.decode()))
 
     assert verify_assertion(
-        token, keys={"acme-1": key}, issuer="acme", audience=SERVICE, now=NOW
+        token, find_key={"acme-1": key}.get, issuer="acme", audience=SERVICE, now=NOW
     ).expires_at == (NOW + 300)
 
 
@@ -231,7 +230,6 @@ BAD_HEADERS = {
     "very deep": (b"[" * 4000, "header is not a JSON object"),
     "deep in a member": (b'{"typ":' + b'{"a":' * 600 + b"1" + b"}" * 601, "typ"),
     "very long": ({**HEADER, "typ": "J" * 600}, "typ"),
-    "long by spaces": (json.dumps(HEADER).encode() + b" " * 600, "cannot be read"),
 }
 
 
@@ -325,12 +323,12 @@ def test_a_key_of_another_tenant_is_never_looked_at():
     with pytest.raises(InvalidAssertion, match="no signing key"):
         verify(token)
     with pytest.raises(InvalidAssertion, match="iss"):
-        verify_assertion(token, keys={"evil-1": FOREIGN}, issuer="acme", audience=SERVICE, now=NOW)
+        verify_assertion(token, find_key={"evil-1": FOREIGN}.get, issuer="acme", audience=SERVICE, now=NOW)
 
 
 def test_a_tenant_without_keys_accepts_nothing():
     with pytest.raises(InvalidAssertion):
-        verify_assertion(sign(), keys={}, issuer="acme", audience=SERVICE, now=NOW)
+        verify_assertion(sign(), find_key={}.get, issuer="acme", audience=SERVICE, now=NOW)
 
 
 def test_the_largest_assertion_fits():
@@ -364,7 +362,7 @@ def test_reading_the_issuer_fails_in_one_way_only(token):
 
 
 def test_a_generated_key_has_256_random_bits_as_text():
-    key = generate_signing_key("acme-2", lambda count: b"\xff" * count)
+    key = generate_secret("acme-2", lambda count: b"\xff" * count)
 
     assert (key.kid, key.alg) == ("acme-2", SigningAlgorithm.HS256)
     assert key.secret == b"_" * 42 + b"8"
@@ -390,7 +388,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 )
 def test_a_secret_that_is_weak_or_public_is_no_key(secret):
     with pytest.raises(ValueError, match=r"secret|public"):
-        SigningKey("acme-1", SigningAlgorithm.HS256, secret)
+        SharedSecret(kid="acme-1", secret=secret)
 
 
 def assert_only_our_errors(token: str) -> None:

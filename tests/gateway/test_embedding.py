@@ -24,6 +24,8 @@ from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.permissions import Element, Permission
 
+pytestmark = pytest.mark.on_every_database
+
 PAGE = "https://jobs.example.com"
 PUBLIC_URL = "https://w.example.com"
 

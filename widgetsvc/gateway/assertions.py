@@ -1,7 +1,8 @@
 """Embed assertions: short-lived JWTs with which a tenant's server vouches for a visitor.
 
 The rules are those of RFC 8725 (JWT best current practices): the algorithm belongs to the key, the key is
-found by its id among the tenant's own, nothing is ever fetched, and what is not understood is refused.
+found by its id among the tenant's own, nothing that a token names is ever fetched, and what is not understood
+is refused.
 
     {"alg": "HS256", "kid": "…"}
     {"iss": "acme", "aud": "https://w.example.com", "iat": 1900000000, "exp": 1900000300,
@@ -11,34 +12,20 @@ found by its id among the tenant's own, nothing is ever fetched, and what is not
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypeVar
 from unicodedata import category
 
-from joserfc import jws
-from joserfc.errors import BadSignatureError, JoseError
-from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
 from widgetsvc.errors import ExpiredAssertion, InvalidAssertion
+from widgetsvc.gateway.signatures import SigningAlgorithm, SigningKey
 from widgetsvc.permissions import Element, Permission
-
-__all__ = [
-    "Assertion",
-    "SigningAlgorithm",
-    "SigningKey",
-    "generate_signing_key",
-    "unverified_issuer",
-    "verify_assertion",
-]
 
 MAX_LENGTH = 8 * 1024
 MAX_LIFETIME = 3600
 LEEWAY = 60
-_MIN_SECRET = 32  # RFC 7518, section 3.2: not shorter than the hash
 _MAX_TEXT = 255
 _LAST_SECOND = 253_402_300_799  # of the year 9999; milliseconds of our time lie far beyond it
 
@@ -47,38 +34,8 @@ _NARROWING = frozenset({"element", "calendars", "permissions"})
 _CLAIMS = _NARROWING | {"iss", "aud", "iat", "exp", "nbf", "sub", "jti"}
 
 _Choice = TypeVar("_Choice", Element, Permission)
-
-
-class SigningAlgorithm(StrEnum):
-    """How a tenant's server signs, spelled as in the `alg` header (RFC 7518, section 3.1)."""
-
-    HS256 = "HS256"
-    """HMAC with SHA-256 and a secret that the tenant and the service share."""
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A tenant's key, bound to one algorithm (RFC 8725, section 3.1).
-
-    The secret of HS256 is text: tenants paste it into `jwt.sign(payload, secret)`, which takes the text's
-    UTF-8 bytes as they stand, so `secret` holds those bytes. It is never base64-decoded, though it looks as
-    if it could be. Raises ValueError for a secret shorter than 32 bytes, or one that is a public key.
-    """
-
-    kid: str
-    alg: SigningAlgorithm
-    secret: bytes = field(repr=False)
-    _verifier: OctKey = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if len(self.secret) < _MIN_SECRET:
-            raise ValueError(f"a signing secret has at least {_MIN_SECRET} bytes")
-        key = OctKey.import_key(self.secret, {"alg": self.alg.value, "use": "sig"})
-        object.__setattr__(self, "_verifier", key)
-
-    def payload_of(self, token: str) -> bytes:
-        """Return what the token carries once its signature is proved; joserfc's errors are not translated."""
-        return jws.deserialize_compact(token, self._verifier, algorithms=[self.alg.value]).payload
+FindKey = Callable[[str], SigningKey | None]
+"""Finds a tenant's key by its kid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +43,7 @@ class Assertion:
     """What a verified assertion narrows an embed to; None where it says nothing.
 
     `viewer` is the tenant's own name for the visitor, and stays out of `repr` and so out of logs.
+    `expires_at` is in Unix seconds; the assertion is accepted for LEEWAY seconds more.
     """
 
     element: Element | None
@@ -93,25 +51,20 @@ class Assertion:
     calendars: frozenset[str] | None
     viewer: str | None = field(repr=False)
     expires_at: int
+    jti: str | None = None
 
 
-def generate_signing_key(kid: str, random_bytes: Callable[[int], bytes]) -> SigningKey:
-    """Make an HS256 key of 256 random bits, whose secret is text in base64url (43 characters)."""
-    secret = urlsafe_b64encode(random_bytes(_MIN_SECRET)).rstrip(b"=")
-    return SigningKey(kid, SigningAlgorithm.HS256, secret)
-
-
-def verify_assertion(
-    token: str, *, keys: Mapping[str, SigningKey], issuer: str, audience: str, now: float
-) -> Assertion:
-    """Verify an assertion against the tenant's keys (by `kid`), and return what it narrows the embed to.
+def verify_assertion(token: str, *, find_key: FindKey, issuer: str, audience: str, now: float) -> Assertion:
+    """Verify an assertion with the tenant's key of its `kid`, and return what it narrows the embed to.
 
     `issuer` is the tenant's slug and `audience` the service's public URL. Whatever the token is, the only
     errors are `InvalidAssertion` and, for one that is sound but over, `ExpiredAssertion`.
     """
-    header = _read_object(_segments(token)[0], "header")
-    key = _find_key(header, keys)
-    claims = _read_claims(token, key)
+    segments = _segments(token)
+    key = _find_key(_read_object(segments[0], "header"), find_key, now)
+    _check_signature(token, segments[2], key)
+    claims = _read_object(segments[1], "payload")
+    _check_names(claims)
     _check_parties(claims, issuer, audience)
     assertion = Assertion(
         element=_element(claims),
@@ -119,6 +72,7 @@ def verify_assertion(
         calendars=_calendars(claims),
         viewer=_optional_text(claims, "sub"),
         expires_at=_seconds(claims, "exp"),
+        jti=_optional_text(claims, "jti"),
     )
     _check_times(claims, now)
     return assertion
@@ -151,35 +105,9 @@ def _read_object(segment: str, part: str) -> dict[str, object]:
     try:
         return _parse_object(urlsafe_b64decode(segment.encode("ascii")))
     except (ValueError, TypeError, RecursionError) as error:
-        raise _not_an_object(part) from error
-
-
-def _read_claims(token: str, key: SigningKey) -> dict[str, object]:
-    try:
-        claims = _parse_object(key.payload_of(token))
-    except BadSignatureError as error:
         raise InvalidAssertion(
-            "The assertion's signature does not match its key. Sign with the secret's text exactly as it was "
-            "issued, without decoding it, and with the key that the kid names."
+            f"The assertion's {part} is not a JSON object in base64url without padding, each name in it once."
         ) from error
-    except JoseError as error:
-        raise InvalidAssertion(f"The assertion cannot be read: {error.description}") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _not_an_object("payload") from error
-    unknown = sorted(claims.keys() - _CLAIMS)
-    if unknown:
-        # A misspelt claim would otherwise be one that does not narrow.
-        raise InvalidAssertion(
-            f"The assertion carries {_shown(', '.join(unknown))}, which is not understood. Its claims can be "
-            f"{', '.join(sorted(_CLAIMS))}."
-        )
-    return claims
-
-
-def _not_an_object(part: str) -> InvalidAssertion:
-    return InvalidAssertion(
-        f"The assertion's {part} is not a JSON object in base64url without padding, each name in it once."
-    )
 
 
 def _parse_object(data: bytes) -> dict[str, object]:
@@ -212,14 +140,14 @@ def _shown(value: object) -> str:
 # The key
 
 
-def _find_key(header: Mapping[str, object], keys: Mapping[str, SigningKey]) -> SigningKey:
+def _find_key(header: Mapping[str, object], find_key: FindKey, now: float) -> SigningKey:
     """Find the key by its id alone; the token has no say in which algorithm it is used with."""
     _check_header_names(header)
     kid = header.get("kid")
     if not isinstance(kid, str):
         raise InvalidAssertion("The assertion's header has no kid. Put the signing key's kid there.")
-    key = keys.get(kid)
-    if key is None:
+    key = find_key(kid)
+    if key is None or not key.is_valid(now):
         raise InvalidAssertion(f"The tenant has no signing key with the kid {_shown(kid)}.")
     if header.get("alg") != key.alg.value:
         raise InvalidAssertion(
@@ -239,7 +167,34 @@ def _check_header_names(header: Mapping[str, object]) -> None:
         raise InvalidAssertion(f"The assertion's typ is {_shown(kind)}. It has to be JWT, or left out.")
 
 
+def _check_signature(token: str, segment: str, key: SigningKey) -> None:
+    signed = token.rpartition(".")[0].encode("ascii")
+    try:
+        proved = key.verifies(signed, urlsafe_b64decode(segment.encode("ascii")))
+    except ValueError:  # no base64url in its canonical form
+        proved = False
+    if not proved:
+        how = (
+            "Sign with the secret's text exactly as it was issued, without decoding it"
+            if key.alg is SigningAlgorithm.HS256
+            else "Sign with the private key that belongs to the registered public key"
+        )
+        raise InvalidAssertion(
+            f"The assertion's signature does not match its key. {how}, and with the key that the kid names."
+        )
+
+
 # The claims
+
+
+def _check_names(claims: Mapping[str, object]) -> None:
+    unknown = sorted(claims.keys() - _CLAIMS)
+    if unknown:
+        # A misspelt claim would otherwise be one that does not narrow.
+        raise InvalidAssertion(
+            f"The assertion carries {_shown(', '.join(unknown))}, which is not understood. Its claims can be "
+            f"{', '.join(sorted(_CLAIMS))}."
+        )
 
 
 def _check_parties(claims: Mapping[str, object], issuer: str, audience: str) -> None:

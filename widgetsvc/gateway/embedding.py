@@ -129,7 +129,7 @@ class EmbedDesk:
             return None
         return verify_assertion(
             wanted.assertion,
-            keys=self._registry.signing_keys(known),
+            find_key=self._registry.signing_keys(known).get,
             issuer=tenant.slug,
             audience=self._service.public_url,
             now=self._clock(),

@@ -17,11 +17,12 @@ from cachetools import LRUCache
 from sqlalchemy.exc import SQLAlchemyError
 
 from widgetsvc.clock import Clock, monotonic_clock
-from widgetsvc.gateway.assertions import SigningKey
 from widgetsvc.gateway.audit import Action, AuditTrail, Change
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.keys import KeyKind, unknown_key
 from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.signatures import SigningKey
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 
 POLL_SECONDS = 0.5
@@ -63,6 +64,7 @@ class TenantRegistry:
         self,
         tenants: TenantDirectory,
         calendars: CalendarDirectory,
+        signing_keys: SigningKeyStore,
         trail: AuditTrail,
         clock: Clock,
         monotonic: Clock = monotonic_clock,
@@ -70,6 +72,7 @@ class TenantRegistry:
         """Follow `trail` from its present end. `clock` is held against the ends of keys."""
         self._tenants = tenants
         self._calendars = calendars
+        self._signing_keys = signing_keys
         self._trail = trail
         self._clock = clock
         self._monotonic = monotonic
@@ -79,6 +82,7 @@ class TenantRegistry:
         self._generation = 0
         self._asking = Lock()
         self._last_entry = trail.newest()
+        self._answers = True
         self._answered_at = monotonic()
         self._ask_again_at = self._answered_at + FRESH_SECONDS
         self._forget_listeners: list[Callable[[Sequence[Change]], None]] = []
@@ -126,13 +130,17 @@ class TenantRegistry:
         return tuple(found[name] for name in ids)
 
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
-        """The keys with which the tenant's server may sign, by kid."""
+        """The keys that the tenant has registered, by kid; one may have ended since they were read."""
         if known.signing_keys is None:
-            known.signing_keys = self._tenants.signing_keys(known.tenant)
+            known.signing_keys = {key.kid: key for key in self._signing_keys.all_of(known.tenant)}
         return known.signing_keys
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:
-        """Call `listener` with the changes that this registry has heard of, its own and others'."""
+        """Call `listener` with the changes that this registry has heard of, its own and others'.
+
+        Some come twice. None at all, an empty sequence, stand for whatever there may have been: changes too
+        many to read one by one, a database put back from a backup, or one that has long been silent.
+        """
         self._forget_listeners.append(listener)
 
     def apply(self, changes: Sequence[Change]) -> None:
@@ -146,6 +154,8 @@ class TenantRegistry:
     def forget_all(self) -> None:
         """Forget every tenant."""
         self._forget(lambda _known: True)
+        for listener in self._forget_listeners:
+            listener(())
 
     def catch_up(self) -> None:
         """Make sure that no change older than a second is missed, as far as the database answers."""
@@ -180,10 +190,15 @@ class TenantRegistry:
         except SQLAlchemyError as error:
             now = self._monotonic()
             self._ask_again_at = now + RETRY_SECONDS
-            _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            if self._answers:
+                _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            self._answers = False
             if now - self._answered_at > STALE_SECONDS:
                 self.forget_all()
         else:
+            if not self._answers:
+                _log.info("following changes again")
+            self._answers = True
             self._answered_at = self._monotonic()
             self._ask_again_at = self._answered_at + FRESH_SECONDS
 
