@@ -158,7 +158,7 @@ def test_an_allowed_origin_is_explained_by_its_rule(acme: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://jobs.example.com", "null", "jobs.example.com", "https://a b", "\x00", "x" * 9_000]
+    "origin", ["http://jobs.example.com", "null", "jobs.example.com", "https://a b", "x" * 9_000]
 )
 def test_a_refused_origin_is_explained_with_what_would_help(acme: Server, origin: str) -> None:
     explained = acme.get("/origins/explain", query_string={"origin": origin}).json

@@ -6,10 +6,29 @@ from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter, ValidationError
 
-from widgetsvc.web.manage import audit, calendars, documents, keys, origins, tenant
+from widgetsvc.web.manage import (
+    audit,
+    calendars,
+    documents,
+    keys,
+    origins,
+    signing_keys,
+    tenant,
+    usage,
+    widgets,
+)
 from widgetsvc.web.manage.endpoint import PREFIX, Endpoint
 
-RESOURCES = (tenant.resource, origins.resource, calendars.resource, keys.resource, audit.resource)
+RESOURCES = (
+    tenant.resource,
+    origins.resource,
+    calendars.resource,
+    widgets.resource,
+    keys.resource,
+    signing_keys.resource,
+    usage.resource,
+    audit.resource,
+)
 
 blueprint = Blueprint("manage", __name__)
 

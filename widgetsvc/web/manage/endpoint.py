@@ -4,17 +4,19 @@ A handler is called with what its endpoint declares, in this order: the caller, 
 the parts of the path, by name. Its docstring describes it to the readers of the documents.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
 
 from flask import Response, current_app, make_response, request
+from pydantic import BaseModel
 
-from widgetsvc.errors import InvalidRequest, PreconditionFailed, ServiceError, UnknownTenant
+from widgetsvc.errors import Fault, InvalidRequest, PreconditionFailed, ServiceError, UnknownTenant
 from widgetsvc.gateway.keys import KeyKind, unknown_key
 from widgetsvc.web.manage.authentication import identify
-from widgetsvc.web.manage.models import Body, Document, Query
+from widgetsvc.web.manage.models import Document, Query, Readable
 from widgetsvc.web.manage.preconditions import tag_of
 from widgetsvc.web.manage.reading import read_body, read_query
 from widgetsvc.web.manage.repeating import answer_once, idempotency_key
@@ -50,7 +52,7 @@ class Takes(TypedDict, total=False):
     """The members of `Endpoint` that a declaration may leave out."""
 
     query: type[Query]
-    body: type[Body]
+    body: type[Readable]
     errors: tuple[type[ServiceError], ...]
     versioned: bool
 
@@ -68,7 +70,7 @@ class Endpoint:
     answers: Mapping[int, Answer]
     handler: Handler
     query: type[Query] = Query
-    body: type[Body] | None = None
+    body: type[Readable] | None = None
     errors: tuple[type[ServiceError], ...] = ()
     versioned: bool = False
 
@@ -95,18 +97,16 @@ class Endpoint:
             response = answer_once(caller, f"{self.method} {self.path}", key, body, _refusing(answer))
         return response
 
-    def _read(self) -> tuple[Query | None, Body | None, str | None]:
+    def _read(self) -> tuple[Query | None, BaseModel | None, str | None]:
         """Read all that was sent, and refuse it with every fault there is."""
-        query, faults = read_query(self.query)
-        body, key = None, None
-        if self.body is not None:
-            body, more = read_body(self.body)
-            faults += more
-        if self.method == "POST":
-            try:
-                key = idempotency_key()
-            except InvalidRequest as error:
-                faults += error.faults
+        faults: list[Fault] = []
+        query = body = key = None
+        with _gathering(faults):
+            query = read_query(self.query)
+        with _gathering(faults):
+            body = None if self.body is None else read_body(self.body)
+        with _gathering(faults):
+            key = idempotency_key() if self.method == "POST" else None
         if faults:
             raise InvalidRequest(faults)
         if not self.versioned and "If-Match" in request.headers and not request.if_match.star_tag:
@@ -120,7 +120,7 @@ class Endpoint:
             del response.headers["Content-Type"]
         else:
             response.mimetype = "application/json"
-            response.data = reply.content.model_dump_json(by_alias=True)
+            response.data = reply.content.model_dump_json(exclude_unset=True)
         if reply.location is not None:
             response.headers["Location"] = f"{PREFIX}{reply.location}"
         if reply.version is not None:
@@ -129,6 +129,15 @@ class Endpoint:
                 response.headers["Cache-Control"] = "private, no-cache"
                 response.make_conditional(request)
         return response
+
+
+@contextmanager
+def _gathering(faults: list[Fault]) -> Iterator[None]:
+    """Add what a part of the request is refused for to the faults of the others."""
+    try:
+        yield
+    except InvalidRequest as error:
+        faults += error.faults
 
 
 def _refusing(answer: Callable[[], Response]) -> Callable[[], Response]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from widgetsvc.errors import Conflict, UnknownResource
 from widgetsvc.gateway.keys import KeyKind
-from widgetsvc.gateway.tenants import DEFAULT_OVERLAP
+from widgetsvc.gateway.tenants import DEFAULT_OVERLAP, MAX_OVERLAP
 from widgetsvc.services import current_services
 from widgetsvc.web.manage.authentication import Caller
 from widgetsvc.web.manage.endpoint import NOTHING, Answer, Reply, Resource
@@ -21,7 +21,6 @@ resource = Resource(
     "can be good at a time, so that a rotation needs no downtime: rotate, deploy the new, revoke the old.",
 )
 
-_MAX_OVERLAP = 90 * 24 * 3_600
 _EXAMPLE: dict[str, Any] = {
     "key_id": "key_5b0f8d7c2e91",
     "kind": "secret",
@@ -60,16 +59,24 @@ class KeyRotation(Body):
 
     kind: Annotated[KeyKind, Field(strict=False)]
     overlap_seconds: Annotated[
-        int, Field(ge=0, le=_MAX_OVERLAP, description="How long the old key stays good; 0 ends it at once.")
+        int, Field(ge=0, le=MAX_OVERLAP, description="How long the old key stays good; 0 ends it at once.")
     ] = DEFAULT_OVERLAP
 
 
 class NewKeyDocument(KeyDocument):
-    """A key just made. `key` is its text, which for a secret key is shown this once."""
+    """A key just made, and when the one that it replaces ends.
 
-    model_config = example(**_EXAMPLE, key="sk_Zt2hV7u0qk3m9d8QwErTyUiOpAsDfGhJkLzXcVbNx7Qf")
+    `key` is its text, which for a secret key is shown this once.
+    """
+
+    model_config = example(
+        **_EXAMPLE,
+        key="sk_Zt2hV7u0qk3m9d8QwErTyUiOpAsDfGhJkLzXcVbNx7Qf",
+        old_ends_at="2031-06-25T10:00:00Z",
+    )
 
     key: str
+    old_ends_at: Instant | None
 
 
 @resource.endpoint("GET", "/keys", {200: Answer("The keys that are good.", KeyPage)}, query=PageQuery)
@@ -94,7 +101,10 @@ def rotate_key(caller: Caller, body: KeyRotation) -> Reply:
     new = current_services().tenants.rotate_key(
         caller.tenant, body.kind, overlap=body.overlap_seconds, by=caller.by
     )
-    return Reply(NewKeyDocument.model_validate({**asdict(new.key), "key": new.text}), HTTPStatus.CREATED)
+    return Reply(
+        NewKeyDocument.model_validate({**asdict(new.key), "key": new.text, "old_ends_at": new.old_ends_at}),
+        HTTPStatus.CREATED,
+    )
 
 
 @resource.endpoint(

@@ -1,15 +1,28 @@
 """What bodies, queries and answers have in common; the OpenAPI document is made of these models."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from widgetsvc.gateway.widget_models import WidgetDraft
+from widgetsvc.web.manage.validation import validated
+
 
 class Body(BaseModel):
-    """Base of all bodies: strict types, and no members but the declared ones."""
+    """Base of bodies: strict types, and no members but the declared ones."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """Read what was sent. Raises InvalidRequest with every fault in it."""
+        return validated(cls, document, "member")
+
+
+Readable = Body | WidgetDraft
+"""What bodies are read with: `read` refuses with every fault that they have."""
 
 
 class Patch(Body):

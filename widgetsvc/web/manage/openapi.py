@@ -249,6 +249,12 @@ class _Schemas(GenerateJsonSchema):
         """A title made of the member's name tells nobody anything."""
         return False
 
+    def encode_default(self, dft: Any) -> Any:
+        """Write a default as a caller would."""
+        if isinstance(dft, BaseModel):
+            return dft.model_dump(mode="json", exclude_unset=True)
+        return super().encode_default(dft)
+
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Leave out a default that stands for absence."""
         if schema.get("default", ...) is None:

@@ -17,7 +17,6 @@ from widgetsvc.errors import Fault, InvalidRequest
 from widgetsvc.web.manage.models import Query
 
 _Entry = TypeVar("_Entry")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class PageQuery(Query):
@@ -28,8 +27,8 @@ class PageQuery(Query):
         str | None, Field(max_length=1_024, description="The `next_cursor` of the page before.")
     ] = None
 
-    def position(self, kind: str, *, whole_number: bool = False) -> str | None:
-        """The entry of a list of this kind that the page follows. Raises InvalidRequest."""
+    def position(self, kind: str, form: str = ".+") -> str | None:
+        """The entry of such a list that the page follows, in a form of its own. Raises InvalidRequest."""
         if self.cursor is None:
             return None
         try:
@@ -39,7 +38,7 @@ class PageQuery(Query):
             decoded = None
         match decoded:
             case [str(of), str(position)] if of == kind and position.isprintable():
-                if not whole_number or _WHOLE_NUMBER.fullmatch(position):
+                if re.fullmatch(form, position):
                     return position
         raise InvalidRequest([Fault("cursor", "is none that this list gave out; begin without one")])
 
