@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from flask import Response, current_app, make_response, request
 from pydantic import BaseModel
+from werkzeug.exceptions import NotFound
 
 from widgetsvc.errors import Fault, InvalidRequest, PreconditionFailed, ServiceError, UnknownTenant
 from widgetsvc.gateway.keys import KeyKind, unknown_key
@@ -20,6 +21,7 @@ from widgetsvc.web.manage.models import Document, Query, Readable
 from widgetsvc.web.manage.preconditions import tag_of
 from widgetsvc.web.manage.reading import read_body, read_query
 from widgetsvc.web.manage.repeating import answer_once, idempotency_key
+from widgetsvc.web.manage.validation import shortened
 
 PREFIX = "/manage/v1"
 
@@ -77,6 +79,8 @@ class Endpoint:
     def __call__(self, **path: str) -> Response:
         """Answer the current request. Strangers learn nothing about what they send."""
         caller = identify()
+        if any("\x00" in part for part in path.values()):
+            raise NotFound("No id has U+0000 in it.")  # PostgreSQL could not even be asked for it
         query, body, key = self._read()
         given: list[Any] = [caller]
         if self.query is not Query:
@@ -108,7 +112,7 @@ class Endpoint:
         with _gathering(faults):
             key = idempotency_key() if self.method == "POST" else None
         if faults:
-            raise InvalidRequest(faults)
+            raise shortened(faults)
         if not self.versioned and "If-Match" in request.headers and not request.if_match.star_tag:
             raise PreconditionFailed("What is here has no versions. Leave If-Match out.")
         return query, body, key

@@ -10,7 +10,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from widgetsvc.errors import Fault, InvalidRequest
 from widgetsvc.web.manage.models import Query, Readable
-from widgetsvc.web.manage.validation import path_of, refusal, validated
+from widgetsvc.web.manage.validation import path_of, validated
 
 _JSON = "application/json"
 _NO_NUL = "must not contain U+0000"
@@ -24,7 +24,7 @@ def read_query(model: type[_Query]) -> _Query:
     faults = [Fault(path_of((name,)), "must be given once") for name in repeated]
     faults += [Fault(path_of(where), _NO_NUL) for where in _nul_places(request.args.to_dict())]
     if faults:
-        raise refusal(faults)
+        raise InvalidRequest(faults)
     return validated(model, {name: text for name, text in request.args.items() if text}, "parameter")
 
 
@@ -43,7 +43,7 @@ def read_body(model: type[Readable]) -> BaseModel:
         raise InvalidRequest([Fault("", "The body must be a JSON object.")])
     unstorable = [Fault(path_of(where), _NO_NUL) for where in _nul_places(fields)]
     if unstorable:
-        raise refusal(unstorable)
+        raise InvalidRequest(unstorable)
     return model.read(fields)
 
 

@@ -22,11 +22,11 @@ def validated(model: type[_Model], fields: Mapping[str, Any], noun: str) -> _Mod
         names = ", ".join(sorted(field.alias or name for name, field in model.model_fields.items()))
         unknown = f"is no {noun}; there are {names}" if names else f"is no {noun}; there are none here"
         found = error.errors(include_url=False, include_input=False)
-        raise refusal([_fault(each, unknown) for each in found]) from None
+        raise InvalidRequest([_fault(each, unknown) for each in found]) from None
 
 
-def refusal(faults: list[Fault]) -> InvalidRequest:
-    """The refusal that lists these faults, or how many more there are."""
+def shortened(faults: list[Fault]) -> InvalidRequest:
+    """The refusal that lists the first of these faults, and says how many more there are."""
     more = len(faults) - _MAX_FAULTS
     return InvalidRequest(
         [*faults[:_MAX_FAULTS], *([Fault("", f"There are {more} more.")] if more > 0 else [])]

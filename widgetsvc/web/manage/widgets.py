@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from widgetsvc.errors import Conflict, InvalidRequest, InvalidValue, UnknownWidget
 from widgetsvc.gateway.widget_models import (
@@ -64,7 +64,7 @@ class WidgetPatch(Patch):
 
     model_config = example(calendars=["store-42", "store-43"])
 
-    name: str | None = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     element: Annotated[Element, Field(strict=False)] = Element.AGENDA
     calendars: Annotated[tuple[str, ...], Field(strict=False)] = ()
     query: WidgetQuery = WidgetQuery()
