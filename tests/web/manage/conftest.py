@@ -95,7 +95,7 @@ class Server:
 NewServer = Callable[..., Server]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server_of(services: Services, http: FlaskClient) -> NewServer:
     """Makes a server of a new tenant."""
 

@@ -33,7 +33,7 @@ from widgetsvc.web.manage.api import RESOURCES
 from widgetsvc.web.manage.endpoint import PREFIX
 from widgetsvc.web.manage.openapi import document as document_of
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 IS_LONG = "FUZZ_EXAMPLES" in os.environ
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -123,12 +123,29 @@ def small(tree: Any) -> Any:
     return made
 
 
+def with_small_bodies() -> dict[str, Any]:
+    schemas = DOCUMENT["components"]["schemas"]
+    answers = re.compile(r".*(Document|Page|Entry|Explanation|Problem)")
+    return DOCUMENT["components"] | {
+        "schemas": {
+            name: schema if answers.fullmatch(name) else small(schema) for name, schema in schemas.items()
+        }
+    }
+
+
+def can_be_wrong(method: str, path: str) -> bool:
+    """Whether a request can be other than described; any text may stand in a path or a header."""
+    described = DOCUMENT["paths"][path][method.lower()]
+    places = {parameter["in"] for parameter in described.get("parameters", [])}
+    return "requestBody" in described or "query" in places
+
+
 class Fuzzed:
     """A tenant's server, one of each of its things, and the document to make requests from."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.schema = schemathesis.openapi.from_dict(DOCUMENT | {"components": small(DOCUMENT["components"])})
+        self.schema = schemathesis.openapi.from_dict(DOCUMENT | {"components": with_small_bodies()})
         self.schema.app = server.http.application
         self.schema.config.generation.update(with_security_parameters=False)
         server.post("/calendars", {"application_calendar_id": "store-42"})
@@ -146,18 +163,23 @@ class Fuzzed:
                 parts[name] = self.own[name]
         if case.path.endswith("/keys/rotate") and isinstance(case.body, dict):
             case.body["kind"] = "publishable"  # the key of the requests has to stay good
-        # Every request would be the first of its key.
-        case.headers = {name: value for name, value in (case.headers or {}).items() if name != "Origin"}
         return case.call(headers={"Authorization": f"Bearer {self.server.created.secret_key}"})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fuzzed(server_of: NewServer) -> Fuzzed:
     return Fuzzed(server_of("Acme"))
 
 
-@pytest.mark.parametrize("mode", GenerationMode)
-@pytest.mark.parametrize("operation", OPERATIONS)
+MODES = [
+    (operation, mode)
+    for operation, (method, path) in OPERATIONS.items()
+    for mode in GenerationMode
+    if mode is GenerationMode.POSITIVE or can_be_wrong(method, path)
+]
+
+
+@pytest.mark.parametrize(("operation", "mode"), MODES)
 def test_every_request_is_answered_as_described(fuzzed: Fuzzed, operation: str, mode: GenerationMode) -> None:
     method, path = OPERATIONS[operation]
     described = fuzzed.schema[path][method]
