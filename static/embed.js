@@ -4,17 +4,22 @@
  *   <script async src="https://w.example.com/embed.js"
  *           data-key="pk_…" data-element="slot-picker" data-calendar="store-42"></script>
  *
+ * data-widget="wgt_…" in place of element and calendar shows a widget that the tenant has stored.
  * Further attributes: data-calendars="a b", data-tzid, data-locale, data-height="500", data-options (JSON).
  * Events, all bubbling from the container (class "widgetsvc"): widgetsvc:ready, widgetsvc:slot-picked
- * {slot}, widgetsvc:empty, widgetsvc:error {code, message, retryable, support_code}.
+ * {slot}, widgetsvc:empty, widgetsvc:error {code, message, retryable, support_code}. What a widget does after
+ * the pick, it does not where a listener of slot-picked calls preventDefault().
  *
  * Styles go through CSSOM only, so that a page's Content-Security-Policy needs no 'unsafe-inline'. Tables
  * and arguments that a browser reads have no prototype: a polluted Object.prototype has no say in them.
  *
  * @typedef {{src: string, integrity: string | null}} Source
  * @typedef {{version: string, bundle: Source}} Service
- * @typedef {{key: string, element: string, calendars: string[], options: object, height: number}} Wish
- * @typedef {{element_token: {token: string}, options: object, support_code?: string}} Grant
+ * @typedef {{key: string, widget: string, element: string, calendars: string[], options: object,
+ *   height: number}} Wish
+ * @typedef {{kind: string, text?: string, url?: string}} AfterPick
+ * @typedef {{element_token: {token: string}, element: string, options: object, after_pick?: AfterPick,
+ *   support_code?: string}} Grant
  * @typedef {Error & {code: string, support_code?: string, retryAfter?: number, reload?: boolean}} Failure
  */
 (() => {
@@ -33,6 +38,8 @@
     "availability-viewer": { start: "AvailabilityViewer", height: 605, narrow: 640, recovers: true },
     "slot-picker": { start: "SlotPicker", height: 420, scrolls: true },
   };
+
+  const ELEMENT_NAMES = Object.keys(ELEMENTS).join(", ");
 
   // A <form name="currentScript"> shadows the property of document, but not the getter behind it.
   const getCurrentScript = Object.getOwnPropertyDescriptor(Document.prototype, "currentScript").get;
@@ -67,6 +74,7 @@
     ],
     permission_not_allowed: ["This kind of calendar is not enabled here.", "Add the permission to the tenant."],
     tenant_suspended: ["This calendar is switched off at present.", "Ask the operator to lift the suspension."],
+    unknown_widget: ["There is no such calendar.", "Correct data-widget: the tenant has no widget of this id."],
     unknown_calendar: ["There is no such calendar.", "Correct data-calendar, or add it to the tenant."],
     calendar_revoked: ["This calendar is no longer available.", "Name another calendar in data-calendar."],
     blocked_by_policy: ["This page's security settings keep the calendar out."],
@@ -268,21 +276,27 @@
    */
   function readTag(tag) {
     const read = (name) => (tag.getAttribute(`data-${name}`) || "").trim();
-    const [key, element, calendar, tzid, locale] = ["key", "element", "calendar", "tzid", "locale"].map(read);
+    const names = ["key", "widget", "element", "calendar", "tzid", "locale"];
+    const [key, widget, element, calendar, tzid, locale] = names.map(read);
     const calendars = [...new Set([calendar, ...read("calendars").split(/\s+/)])].filter(Boolean);
     const options = parseJson(read("options") || "{}");
     const faults = [
       !key && "data-key is missing: your publishable key (pk_…).",
-      !ELEMENTS[element] && `data-element is “${element}”: use one of ${Object.keys(ELEMENTS).join(", ")}.`,
-      !calendars.length && "data-calendar is missing: the calendar's id.",
+      !widget && !ELEMENTS[element] && `data-element is “${element}”: use one of ${ELEMENT_NAMES}.`,
+      !widget && !calendars.length && "data-calendar is missing: the calendar's id.",
+      widget && (element || calendars.length) && "data-widget stands alone: it says which element and calendars.",
       !isObject(options) && "data-options is not a JSON object.",
       tzid && !knowsZone(tzid) && `data-tzid “${tzid}” is no time zone: write it as in Europe/London.`,
     ].filter(Boolean);
     if (faults.length) throw failure("invalid_tag", faults.join(" "));
-    const { height, narrow = height } = ELEMENTS[element];
-    const reserved = parseInt(read("height"), 10) || (window.innerWidth < 600 ? narrow : height);
     const wished = merge(options, { ...(tzid && { tzid }), ...(locale && { locale }) });
-    return { key, element, calendars, options: wished, height: reserved };
+    return { key, widget, element, calendars, options: wished, height: parseInt(read("height"), 10) };
+  }
+
+  /** The pixels that an element takes unless the tag says otherwise; which one a widget is, comes later. */
+  function usualHeight(element) {
+    const { height, narrow = height } = ELEMENTS[element] || ELEMENTS["slot-picker"];
+    return window.innerWidth < 600 ? narrow : height;
   }
 
   async function isReachable() {
@@ -309,10 +323,10 @@
 
   /** @returns {Promise<Grant>} */
   async function requestToken(wish) {
-    const { key, element, calendars } = wish;
+    const { key, widget, element, calendars } = wish;
     const field = calendars.length > 1 ? "calendars" : "calendar";
     // Form fields cost no preflight.
-    const body = new URLSearchParams({ key, element });
+    const body = new URLSearchParams(widget ? { key, widget } : { key, element });
     for (const id of calendars) body.append(field, id);
     const request = { method: "POST", body, credentials: "omit", cache: "no-store" };
     let response, text;
@@ -414,8 +428,14 @@
       this.placed = place(this.box, tag);
     }
 
-    emit(name, detail = {}) {
-      this.box.dispatchEvent(new CustomEvent(`widgetsvc:${name}`, { __proto__: null, bubbles: true, detail }));
+    /** Whether no listener objects; nothing follows from most events, so that there is nothing to object to. */
+    emit(name, detail = {}, cancelable = false) {
+      const event = { __proto__: null, bubbles: true, cancelable, detail };
+      return this.box.dispatchEvent(new CustomEvent(`widgetsvc:${name}`, event));
+    }
+
+    reserve({ height }, element) {
+      this.box.style.minHeight = `${height || usualHeight(element)}px`;
     }
 
     async start(wait = 0) {
@@ -426,7 +446,7 @@
       this.box.setAttribute("aria-busy", "true");
       try {
         const wish = readTag(this.tag);
-        this.box.style.minHeight = `${wish.height}px`;
+        this.reserve(wish, wish.element);
         if (wait) await pause(wait * 1000);
         const loading = sharedState().loadBundle(SERVICE.bundle, this.tag.nonce);
         // Waited for below, because the token's own failure says more.
@@ -435,6 +455,7 @@
         this.support = grant.support_code;
         const elements = await loading;
         await this.placed;
+        this.reserve(wish, grant.element);
         this.mount(elements, wish, grant);
       } catch (error) {
         await this.placed;
@@ -487,7 +508,8 @@
       this.emit("error", { code, message: sentence, retryable, support_code });
     }
 
-    mount(elements, { element, options: wished }, { element_token, options: granted }) {
+    mount(elements, { options: wished }, { element, element_token, options: granted, after_pick }) {
+      if (!ELEMENTS[element]) throw failure("element_rejected", `This loader does not know ${element}. Reload.`);
       const node = create("div", { gridArea: "1 / 1", minWidth: 0 });
       // The picker's views differ in length by hundreds of pixels: they scroll, and the page keeps still.
       if (ELEMENTS[element].scrolls) Object.assign(node.style, { contain: "size", overflowY: "auto" });
@@ -495,7 +517,7 @@
       this.box.prepend(node);
       const over = this.watch(node);
 
-      const heed = this.listener(element);
+      const heed = this.listener(element, after_pick);
       let complaint;
       let starting = true;
       const options = merge(merge(granted, wished), {
@@ -503,6 +525,10 @@
         target_id: node.id,
         element_token: element_token.token,
       });
+      // Hours of the widget's zone lie elsewhere in the day of another: all of it has to be drawn.
+      if (own(granted.config, "start_time") && options.tzid !== granted.tzid) {
+        options.config = merge({ ...options.config, start_time: "00:00", end_time: "00:00" }, wished.config || {});
+      }
       options.callback = (message) => {
         const { notification = {} } = message || {};
         if (starting && notification.type === "error") complaint = notification;
@@ -563,8 +589,26 @@
       this.emit("ready");
     }
 
+    /** What the widget wants to follow a pick. */
+    follow({ kind, text, url }, { start, end }) {
+      if (kind === "message") {
+        this.leave();
+        const panel = createPanel("status", create("strong", { fontWeight: "600" }, text));
+        panel.lang = "";
+        panel.dir = "auto";
+        this.show(panel);
+        this.box.focus({ __proto__: null, preventScroll: true });
+      } else if (kind === "redirect") {
+        const target = new URL(url);
+        target.searchParams.set("slot_start", start);
+        target.searchParams.set("slot_end", end);
+        // Out of a frame, too: the visitor goes there, not the hole in the page.
+        if (target.protocol === "https:") window.open(target.href, "_top");
+      }
+    }
+
     /** What to do about an Element's notifications. */
-    listener(element) {
+    listener(element, after_pick) {
       let last;
       return ({ type, slot, message, errors }) => {
         if (type === "error") {
@@ -574,8 +618,9 @@
         } else if (type === "slot_selected") {
           // Pressing “Confirm” again reports the same slot again.
           const picked = `${slot?.start}/${slot?.end}`;
-          if (picked !== last) this.emit("slot-picked", { slot });
+          const isNews = picked !== last;
           last = picked;
+          if (isNews && this.emit("slot-picked", { slot }, true) && after_pick) this.follow(after_pick, slot);
         } else if (type === "no_slots_found") {
           this.emit("empty");
         }

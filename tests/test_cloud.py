@@ -87,6 +87,15 @@ def test_a_calendar_that_the_cloud_has_already_can_be_mapped(
     assert added["sub"] == theirs["sub"]
 
 
+def test_the_doctor_finds_credentials_that_the_cloud_knows(
+    cronofy: RunningService, gateway: RunningService
+) -> None:
+    findings = {finding["check"]: finding for finding in gateway.run("doctor")}
+
+    assert findings["cronofy"]["status"] == "ok"
+    assert cronofy.url in findings["cronofy"]["detail"]
+
+
 def test_wrong_credentials_are_a_502_that_says_what_to_check(tmp_path: Path, cronofy: RunningService) -> None:
     environment = {
         "WIDGETSVC_CRONOFY_CLIENT_ID": "app_unknown",
@@ -101,6 +110,7 @@ def test_wrong_credentials_are_a_502_that_says_what_to_check(tmp_path: Path, cro
 
         log = gateway.log_text()
 
+    assert "Warning: Cronofy refuses this service's credentials." in log
     assert (answer.status_code, answer.json()["code"]) == (502, "upstream_rejected")
     assert "WIDGETSVC" not in answer.text
     assert f"support code {answer.json()['support_code']}: POST /v1/application_calendars answered 401" in log
@@ -117,6 +127,8 @@ def test_an_unreachable_cloud_is_a_503_with_a_time_to_wait(tmp_path: Path) -> No
         with pytest.raises(AssertionError, match="cannot connect"):
             gateway.run("calendar", "add", "acme", "store-42")
         answer = ask(gateway, created["publishable_key"])
+        log = gateway.log_text()
 
+    assert "Warning: Cronofy cannot be asked at the moment." in log
     assert (answer.status_code, answer.json()["code"]) == (503, "upstream_unavailable")
     assert int(answer.headers["Retry-After"]) >= 1

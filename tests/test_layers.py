@@ -10,6 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "widgetsvc"
 FLOOR = {
     "errors",
     "clock",
+    "limits",
+    "metrics",
     "localtime",
     "naming",
     "outbound",
@@ -23,6 +25,7 @@ FLOOR = {
 ALLOWED: dict[str, set[str]] = {
     "cronofy": set(),
     "gateway": {"cronofy"},
+    "shared": {"gateway"},
     "calendars": set(),
     "elements": set(),
     "resources": set(),
@@ -35,7 +38,17 @@ ALLOWED: dict[str, set[str]] = {
     "reencryption": {"calendars", "gateway"},
     "services": {"gateway", "elements"},
     "web": {"services", "gateway", "elements"},
-    "wiring": {"services", "gateway", "cronofy", "calendars", "config", "database", "elements", "resources"},
+    "wiring": {
+        "services",
+        "gateway",
+        "cronofy",
+        "calendars",
+        "config",
+        "database",
+        "elements",
+        "resources",
+        "shared",
+    },
     "rsgi": set(),
     "app": {"wiring", "web", "services", "config", "resources"},
     "server": {"app", "rsgi", "config", "logs", "wiring"},
@@ -60,6 +73,7 @@ DOORS: dict[str, set[str]] = {
     "authlib": {"calendars", "cronofy"},
     "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},
+    "prometheus_client": {"metrics"},
     "psycopg": {"postgresql"},
     "sqlalchemy": {
         "calendars",
@@ -81,6 +95,7 @@ DOORS: dict[str, set[str]] = {
     "granian": {"server"},
     "click": {"cli", "demo"},
     "platformdirs": {"config"},
+    "redis": {"shared", "wiring"},
 }
 
 

@@ -3,15 +3,17 @@
 from datetime import timedelta
 
 from flask import Flask
+from limits import parse_many
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from widgetsvc.config import Settings
+from widgetsvc.limits import Allowance
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
 from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
 from widgetsvc.web.manage import api as manage
-from widgetsvc.web.rate_limit import RateLimit
+from widgetsvc.web.rate_limit import Allowances, RateLimit
 from widgetsvc.wiring import build_services
 
 _MAX_BODY = 262_144
@@ -32,20 +34,33 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined] # in the order of the documentation
     app.url_map.merge_slashes = False  # a redirect would be made from the Host header
     services.attach(app)
-    request_log.install(app)
+    request_log.install(app, services.metrics)
     if settings.rate_limit == "on":
-        RateLimit().install(app)
-    for module in (embed, frame, token, manage, pages, ops):
+        RateLimit(services.counts, _allowances(settings)).install(app, services.backend)
+    for module in (embed, frame, token, manage, pages):
         app.register_blueprint(module.blueprint)
+    ops.install(app, services, settings.metrics_token)
     headers.install(app)
     headers.harden(app, services.service.public_url)
     error_handlers.install(app)
     # Flask documents wsgi_app as the place to wrap; it is declared as a method.
     if services.backend is not None:
-        request_log.install(services.backend)
+        request_log.install(services.backend, services.metrics)
         headers.harden(services.backend, services.service.public_url)
         app.wsgi_app = BackendDispatcher(app.wsgi_app, services.backend)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
+
+
+def _allowances(settings: Settings) -> Allowances:
+    def read(limits: str) -> list[Allowance]:
+        return [Allowance(limit.amount, limit.get_expiry()) for limit in parse_many(limits)]
+
+    return Allowances(
+        address=read(settings.rate_limits_address),
+        key=read(settings.rate_limits_key),
+        origin=read(settings.rate_limits_origin),
+        manage=read(settings.rate_limits_manage),
+    )

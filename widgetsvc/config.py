@@ -6,6 +6,7 @@ start with a list of all faults, so that a typo never runs as a default.
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ from widgetsvc.urls import origin_of
 
 PREFIX = "WIDGETSVC_"
 _MIN_SECRET_BYTES = 32
+
+MEMORY_CACHE = "memory://"
+"""The address of no cache but the processes' own."""
 
 
 def _base_url(text: str) -> str:
@@ -52,7 +56,7 @@ def _database_url(text: str) -> str:
 
 def _cache_url(text: str) -> str:
     parts = urlsplit(text)
-    if text != "memory://" and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
+    if text != MEMORY_CACHE and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
         raise ValueError("must be memory://, or redis://host:6379/0 (rediss:// with TLS)")
     return text
 
@@ -93,8 +97,11 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = ""
     """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default SQLite in the data folder."""
 
-    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = "memory://"
+    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = MEMORY_CACHE
     """Where minted tokens are kept: in each process, with `redis://…` also where all processes find them."""
+
+    token_cache_size: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """How many tokens each process keeps, of about 1 kB each."""
 
     public_url: BaseUrl = "http://127.0.0.1:8080"
     """The origin at which browsers reach the service."""
@@ -126,11 +133,26 @@ class Settings(BaseModel):
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""
 
+    rate_limits_address: Annotated[str, AfterValidator(_rate_limits)] = "1200/minute"
+    """How many tokens, frames and hosted pages (of each) a client address may ask for; `;` joins several."""
+
+    rate_limits_key: Annotated[str, AfterValidator(_rate_limits)] = "60000/minute"
+    """How many tokens may be asked for with one tenant's keys."""
+
+    rate_limits_origin: Annotated[str, AfterValidator(_rate_limits)] = "30000/minute"
+    """How many tokens one tenant's pages of one origin may ask for."""
+
+    rate_limits_manage: Annotated[str, AfterValidator(_rate_limits)] = "600/minute"
+    """How many management requests may be made with one secret key."""
+
     api_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
     """How many requests each application may make to the embedded backend, in each process."""
 
     allow_private_callbacks: Literal["on", "off"] = "off"
     """`on` for development: callbacks may go to http addresses and into the own network."""
+
+    metrics_token: Annotated[str | None, AfterValidator(_secret), Field(repr=False)] = None
+    """What `/metrics` asks for, as `Authorization: Bearer`; without it everybody may read them."""
 
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front of the service set X-Forwarded-For and X-Forwarded-Proto."""
@@ -274,3 +296,19 @@ def secret_keys_of(settings: Settings) -> tuple[bytes, ...]:
         return tuple(secret.encode() for secret in (*file.read_or_create(), *fallbacks))
     except ValueError as error:
         raise ConfigurationError([f"{file.path}: {error}"]) from None
+
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_metrics(folder: Path) -> None:
+    """Have the processes that this one starts keep their metrics in one folder, which is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # The name is the library's, and the environment the one way to tell it.
+    os.environ[_METRICS_FOLDER] = str(folder)
+
+
+def shared_metrics() -> str | None:
+    """The folder in which all processes keep their metrics; None where there is one process."""
+    return os.environ.get(_METRICS_FOLDER)

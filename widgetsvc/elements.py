@@ -81,15 +81,9 @@ def load_bundle(folder: Path, cache: Path, public_url: str) -> Bundle:
 
     Raises ConfigurationError for a file that is not the pinned one.
     """
-    file = folder / FILE_NAME
-    if not file.is_file():
+    content = read_bundle(folder)
+    if content is None:
         return Bundle(CDN_URL, None)
-    content = file.read_bytes()
-    found = f"sha384-{base64.b64encode(hashlib.sha384(content).digest()).decode()}"
-    if found != INTEGRITY:
-        raise ConfigurationError(
-            [f"{file} is not cronofy-elements {VERSION} ({found}); install it anew with `npm ci`"]
-        )
     encoded = Encoded(
         content,
         _kept(cache / f"{FILE_NAME}.{VERSION}.br", lambda: compress_brotli(content)),
@@ -97,6 +91,23 @@ def load_bundle(folder: Path, cache: Path, public_url: str) -> Bundle:
         etag_of(content),
     )
     return Bundle(f"{public_url}/elements/{VERSION}/{FILE_NAME}", INTEGRITY, encoded)
+
+
+def read_bundle(folder: Path) -> bytes | None:
+    """Return the bundle as it is in a folder, None where it is not there.
+
+    Raises ConfigurationError for a file that is not the pinned one.
+    """
+    file = folder / FILE_NAME
+    if not file.is_file():
+        return None
+    content = file.read_bytes()
+    found = f"sha384-{base64.b64encode(hashlib.sha384(content).digest()).decode()}"
+    if found != INTEGRITY:
+        raise ConfigurationError(
+            [f"{file} is not cronofy-elements {VERSION} ({found}); install it anew with `npm ci`"]
+        )
+    return content
 
 
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:

@@ -1,6 +1,6 @@
 """What views get. Built in one place, `widgetsvc.wiring`, and passed to `create_app`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
 from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.widgets import WidgetStore
+from widgetsvc.limits import Counts
+from widgetsvc.metrics import Metrics
 
 _EXTENSION = "widgetsvc"
 
@@ -37,12 +39,18 @@ class Services:
     idempotency: IdempotencyKeys
     refused_origins: RefusedOrigins
     usage: Usage
+    counts: Counts
+    metrics: Metrics
+    degraded: Callable[[], Mapping[str, str]]
+    """What does not answer just now that the service can do without, by part."""
     bundle: Bundle
     loader: Encoded
     backend: Flask | None
     """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
     token_stats: Callable[[], TokenCacheStats]
     """How often tokens were found, minted and renewed since the start."""
+    cache_state: Callable[[], str] | None
+    """How the cache that processes share did the last time, `ok` or `down`; None where there is none."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
     background: tuple[AbstractContextManager[object], ...] = ()

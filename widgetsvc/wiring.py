@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import httpx
@@ -20,10 +21,10 @@ from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_keys_of
-from widgetsvc.cronofy.breaker import CircuitBreaker
+from widgetsvc.config import MEMORY_CACHE, Settings, secret_keys_of, shared_metrics
+from widgetsvc.cronofy.breaker import BreakerState, CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
-from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, Observe, Reached, http_client
 from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
@@ -33,14 +34,20 @@ from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.renewals import Renewals
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
-from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
 from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.widgets import WidgetStore
+from widgetsvc.limits import LocalCounts
+from widgetsvc.metrics import Metrics
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
+from widgetsvc.shared.cache import SharedCache
+from widgetsvc.shared.connection import State
+from widgetsvc.shared.tokens import issuer_name
 
 _LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
 _GATEWAY_APPLICATION = "widgetsvc gateway"
@@ -66,29 +73,40 @@ class Operations:
     widgets: WidgetStore
     idempotency: IdempotencyKeys
     cronofy: CronofyClient
+    guard: Guard | None
+    """What keeps calls from a Cronofy that fails; None where the embedded backend answers them."""
     applications: AccountStore | None
     backend: Backend | None
     backend_app: Flask | None
+    shared: SharedCache | None
+    """What the processes share through Redis; None where each keeps to itself."""
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
 
 
 def build_operations(
-    settings: Settings, clock: Clock = system_clock, pages: PageAssets | None = None
+    settings: Settings,
+    clock: Clock = system_clock,
+    pages: PageAssets | None = None,
+    observe: Observe | None = None,
 ) -> Operations:
     """Assemble what needs no web server; the backend has hosted pages if it is given what they are made of.
 
-    Raises ConfigurationError.
+    `observe` is told of every request to Cronofy's API. Raises ConfigurationError.
     """
     engine = open_database(settings)
     secret_keys = secret_keys_of(settings)
     credentials = _credentials(settings, secret_keys[0])
     backend = None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock)
     backend_app = create_backend_app(backend, pages) if backend else None
-    cronofy = _cronofy(settings, backend_app, credentials)
+    guard = _guard(settings, credentials) if backend is None else None
+    cronofy = _cronofy(settings, backend_app, credentials, guard, observe)
     cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
     calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
+    shared = _shared_cache(settings, secret_keys[0])
+    if shared is not None:
+        trail.listen(shared.changes.publish)
     return Operations(
         engine=engine,
         trail=trail,
@@ -98,9 +116,11 @@ def build_operations(
         widgets=WidgetStore(engine, trail, calendars),
         idempotency=IdempotencyKeys(engine, cipher, clock),
         cronofy=cronofy,
+        guard=guard,
         applications=backend.accounts if backend else None,
         backend=backend,
         backend_app=backend_app,
+        shared=shared,
         deliveries=CourierService(backend.courier()) if backend else None,
     )
 
@@ -132,20 +152,32 @@ def build_services(
 ) -> Services:
     """Assemble everything that the settings ask for. Raises ConfigurationError."""
     bundle = build_bundle(settings)
-    parts = build_operations(settings, clock, _pages(settings, bundle))
+    metrics = Metrics(shared_metrics())
+    parts = build_operations(settings, clock, _pages(settings, bundle), metrics.upstream)
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
-    cache = TokenCache(clock=monotonic)
+    renewals = Renewals()
     registry = TenantRegistry(
         parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
     )
+    following: tuple[AbstractContextManager[None], ...] = (registry.following(),)
+    source: TokenSource = DirectSource(monotonic)
+    if parts.shared is not None:
+        source = tokens = parts.shared.tokens(renewals.submit, monotonic)
+        registry.on_change(tokens.narrow)
+        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
+    cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
+    registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
+        widgets=parts.widgets,
         cronofy=parts.cronofy,
         cache=cache,
         service=service,
         clock=clock,
     )
+    metrics.watch(tokens=lambda: asdict(cache.stats()), parts=partial(_answering, parts))
     refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
+    counts = parts.shared.counts(clock) if parts.shared is not None else LocalCounts(clock)
     return Services(
         service=service,
         trail=parts.trail,
@@ -158,17 +190,42 @@ def build_services(
         idempotency=parts.idempotency,
         refused_origins=refused_origins,
         usage=usage,
+        counts=counts,
+        metrics=metrics,
+        degraded=partial(_degraded, parts),
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
+        cache_state=parts.shared.state if parts.shared else None,
         check_storage=partial(_check_storage, parts.engine),
         background=(
             *filter(None, [parts.deliveries]),
-            registry.following(),
+            *following,
+            renewals.running(),
             refused_origins.flushing(),
             usage.flushing(),
+            counts.syncing(),
+            metrics.reading(),
         ),
+    )
+
+
+def _shared_cache(settings: Settings, secret_key: bytes) -> SharedCache | None:
+    if settings.cache_url == MEMORY_CACHE:
+        return None
+    credentials = _credentials(settings, secret_key)
+    issuer = issuer_name(
+        derive_key(secret_key, Purpose.TOKEN_ISSUER),
+        settings.api_url if settings.is_cloud else "embedded",
+        credentials.client_id,
+        credentials.client_secret,
+    )
+    return SharedCache(
+        settings.cache_url,
+        key=derive_key(secret_key, Purpose.SHARED_CACHE),
+        issuer=issuer,
+        mint_seconds=TOTAL_SECONDS,
     )
 
 
@@ -194,15 +251,33 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
     return Credentials("app_gateway", derive_key(secret_key, Purpose.GATEWAY_APPLICATION).hex())
 
 
-def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
+def _cronofy(
+    settings: Settings,
+    backend: Flask | None,
+    credentials: Credentials,
+    guard: Guard | None,
+    observe: Observe | None,
+) -> CronofyClient:
     transport = httpx.WSGITransport(app=backend) if backend is not None else None
     http = http_client(settings.api_url, transport=transport)
     return CronofyClient(
         http,
         client_id=credentials.client_id,
         client_secret=credentials.client_secret,
-        guard=_guard(settings, credentials) if backend is None else None,
+        guard=guard,
+        observe=observe,
     )
+
+
+def check_credentials(settings: Settings) -> Reached:
+    """Show the operator's credentials to Cronofy's cloud, once. Raises UpstreamError."""
+    if settings.cronofy_client_id is None or settings.cronofy_client_secret is None:
+        raise ConfigurationError(["the embedded backend's credentials are the service's own"])
+    with http_client(settings.api_url) as http:
+        client = CronofyClient(
+            http, client_id=settings.cronofy_client_id, client_secret=settings.cronofy_client_secret
+        )
+        return client.check_credentials()
 
 
 def _guard(settings: Settings, credentials: Credentials) -> Guard:
@@ -217,6 +292,22 @@ def _loader(bundle: Bundle) -> Encoded:
         raise ConfigurationError([f"{STATIC / 'embed.js'} is not this version's loader; reinstall widgetsvc"])
     document = json.dumps({"version": __version__, "bundle": bundle.as_document()})
     return Encoded.of(source.replace(_LOADER_PLACEHOLDER, document).encode())
+
+
+def _degraded(parts: Operations) -> dict[str, str]:
+    """What the service goes on without, and how it does; nobody is asked for it."""
+    states = {}
+    if parts.shared is not None and parts.shared.state() is State.DOWN:
+        states["cache"] = "down"
+    if parts.guard is not None and parts.guard.state is not BreakerState.CLOSED:
+        states["upstream"] = parts.guard.state.value
+    return states
+
+
+def _answering(parts: Operations) -> dict[str, bool]:
+    down = _degraded(parts)
+    known = {"cache": parts.shared, "upstream": parts.guard}
+    return {part: part not in down for part, it in known.items() if it is not None}
 
 
 def _check_storage(engine: Engine) -> None:

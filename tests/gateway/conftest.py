@@ -15,6 +15,7 @@ from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
+from widgetsvc.gateway.widgets import WidgetStore
 
 API_URL = "https://api.cronofy.com"
 
@@ -120,6 +121,11 @@ def calendars(
 ) -> CalendarDirectory:
     cipher = Fernet(Fernet.generate_key())
     return CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher, monotonic=clock)
+
+
+@pytest.fixture
+def widgets(engine: Engine, trail: AuditTrail, calendars: CalendarDirectory) -> WidgetStore:
+    return WidgetStore(engine, trail, calendars)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from widgetsvc.gateway.embedding import EmbedDesk, EmbedRequest, Service
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 pytestmark = pytest.mark.on_every_database
@@ -31,9 +32,12 @@ PUBLIC_URL = "https://w.example.com"
 
 
 @pytest.fixture
-def desk(registry: TenantRegistry, cronofy: CronofyClient, clock: FakeClock) -> EmbedDesk:
+def desk(
+    registry: TenantRegistry, widgets: WidgetStore, cronofy: CronofyClient, clock: FakeClock
+) -> EmbedDesk:
     return EmbedDesk(
         registry=registry,
+        widgets=widgets,
         cronofy=cronofy,
         cache=TokenCache(clock=clock),
         service=Service(public_url=PUBLIC_URL, api_url=API_URL),
@@ -103,7 +107,7 @@ def test_tenants_share_no_token_on_one_page(
 
     first, second = desk.embed(wish(acme), PAGE), desk.embed(wish(other), PAGE)
 
-    assert first.token.token.token != second.token.token.token
+    assert first.token.token != second.token.token
     assert [mint["subs"] for mint in upstream.mints] == [["apc_acme_a"], ["apc_other_a"]]
 
 

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from widgetsvc.gateway.options import DURATION, availability_query, element_options
+from widgetsvc.gateway import queries
+from widgetsvc.gateway.options import element_options
+from widgetsvc.gateway.queries import DEFAULT_QUERY
+from widgetsvc.gateway.widget_models import WidgetDraft
 from widgetsvc.permissions import Element
 
 API_URL = "https://api.cronofy.com"
@@ -14,6 +18,11 @@ API_URL = "https://api.cronofy.com"
 
 def unix(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+def availability_query(subs: list[str], tzid: str, now: float) -> dict[str, Any]:
+    moment = queries.moment_of(DEFAULT_QUERY, tzid, now)
+    return queries.availability_query(DEFAULT_QUERY, subs, moment)
 
 
 def periods(tzid: str, now: str) -> list[tuple[str, str]]:
@@ -54,7 +63,7 @@ def test_periods_are_office_hours_of_working_days_ahead(tzid: str, day: int) -> 
     for start, end in found:
         opens, closes = local(start, tzid), local(end, tzid)
         assert now <= opens < closes <= now + timedelta(days=15)
-        assert closes - opens >= DURATION
+        assert closes - opens >= timedelta(minutes=30)
         assert (opens.date(), closes.hour, closes.minute) == (closes.date(), 17, 0)
         assert opens.weekday() < 5
         assert opens.hour >= 9
@@ -105,3 +114,53 @@ def test_others_get_the_apis_address_only(element: Element | None) -> None:
     options = element_options(element, ["apc_1"], api_url=API_URL, tzid="Europe/London", now=0)
 
     assert options == {"api_domain": API_URL}
+
+
+def widget_options(element: str, **parts: Any) -> dict[str, Any]:
+    widget = WidgetDraft.read({"element": element, "calendars": ["store-42"], **parts})
+    options = element_options(
+        Element(element), ["apc_1"], api_url=API_URL, tzid="Europe/London", now=0, widget=widget
+    )
+    return {
+        name: value for name, value in options.items() if name not in {"api_domain", "availability_query"}
+    }
+
+
+def test_a_widgets_look_becomes_the_elements_options() -> None:
+    look = {
+        "locale": "de",
+        "colors": {"primary": "#0a7cff"},
+        "class_prefix": "acme",
+        "texts": {"de": {"slot_picker": {"confirm": "Buchen"}}},
+        "confirm": False,
+    }
+
+    assert widget_options("slot-picker", look=look) == {
+        "tzid": "Europe/London",
+        "locale": "de",
+        "translations": {"de": {"slot_picker": {"confirm": "Buchen"}}},
+        "styles": {"prefix": "acme", "colors": {"primary": "#0a7cff"}},
+        "config": {"mode": "no_confirm"},
+    }
+
+
+def test_the_viewer_draws_the_widgets_hours() -> None:
+    hours = [
+        {"day": "monday", "start_time": "10:00", "end_time": "24:00"},
+        {"day": "sunday", "start_time": "07:30", "end_time": "12:00"},
+    ]
+    query = {"tzid": "Asia/Tokyo", "weekly_hours": hours, "start_interval_minutes": 30}
+
+    assert widget_options("availability-viewer", query=query, look={"week_start_day": "monday"}) == {
+        "tzid": "Asia/Tokyo",
+        "config": {
+            "week_start_day": "monday",
+            "start_time": "07:30",
+            "end_time": "00:00",
+            "interval": 30,
+        },
+    }
+
+
+def test_the_agenda_keeps_the_browsers_zone() -> None:
+    assert widget_options("agenda", look={"locale": "fr"}) == {"locale": "fr"}

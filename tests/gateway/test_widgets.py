@@ -37,11 +37,6 @@ INTERVIEWS: dict[str, Any] = {
 
 
 @pytest.fixture
-def store(engine: Engine, trail: AuditTrail, calendars: CalendarDirectory) -> WidgetStore:
-    return WidgetStore(engine, trail, calendars)
-
-
-@pytest.fixture
 def acme(tenants: TenantDirectory, calendars: CalendarDirectory) -> Tenant:
     tenant = tenants.create("acme", "Acme", ["https://jobs.example.com"]).tenant
     for name in ("store-42", "store-43"):
@@ -194,17 +189,19 @@ def test_hours_that_touch_at_midnight_are_one_stretch() -> None:
 # Storage
 
 
-def test_a_stored_widget_is_the_draft_with_an_id(store: WidgetStore, acme: Tenant, clock: FakeClock) -> None:
+def test_a_stored_widget_is_the_draft_with_an_id(
+    widgets: WidgetStore, acme: Tenant, clock: FakeClock
+) -> None:
     wanted = draft(
         name="Interviews",
         look={"locale": "de", "colors": {"primary": "#0a7cff"}},
         after_pick={"kind": "message", "text": "See you then!"},
     )
 
-    created = store.create(acme, wanted)
+    created = widgets.create(acme, wanted)
 
     assert created.widget_id.startswith("wgt_")
-    assert store.get(acme, created.widget_id) == created
+    assert widgets.get(acme, created.widget_id) == created
     assert created.as_document() == {
         "widget_id": created.widget_id,
         "name": "Interviews",
@@ -217,22 +214,24 @@ def test_a_stored_widget_is_the_draft_with_an_id(store: WidgetStore, acme: Tenan
     }
 
 
-def test_what_was_left_out_stays_out(store: WidgetStore, acme: Tenant) -> None:
-    created = store.create(acme, WidgetDraft.read({"element": "agenda", "calendars": ["store-42"]}))
+def test_what_was_left_out_stays_out(widgets: WidgetStore, acme: Tenant) -> None:
+    created = widgets.create(acme, WidgetDraft.read({"element": "agenda", "calendars": ["store-42"]}))
 
-    document = store.get(acme, created.widget_id).as_document()
+    document = widgets.get(acme, created.widget_id).as_document()
 
     assert document["name"] is None
     assert (document["query"], document["look"], document["after_pick"]) == ({}, {}, {"kind": "callback"})
 
 
 def test_every_change_is_on_record(
-    store: WidgetStore, acme: Tenant, trail: AuditTrail, clock: FakeClock
+    widgets: WidgetStore, acme: Tenant, trail: AuditTrail, clock: FakeClock
 ) -> None:
-    created = store.create(acme, draft(), by="key key_1")
+    created = widgets.create(acme, draft(), by="key key_1")
     clock.advance(60)
-    changed = store.update(acme, created.widget_id, draft(calendars=["store-43"]), version=1, by="key key_1")
-    store.delete(acme, created.widget_id, version=2, by="key key_1")
+    changed = widgets.update(
+        acme, created.widget_id, draft(calendars=["store-43"]), version=1, by="key key_1"
+    )
+    widgets.delete(acme, created.widget_id, version=2, by="key key_1")
 
     assert (changed.version, changed.created_at, changed.updated_at) == (
         2,
@@ -248,56 +247,56 @@ def test_every_change_is_on_record(
 
 
 def test_an_update_that_changes_nothing_leaves_no_trace(
-    store: WidgetStore, acme: Tenant, trail: AuditTrail
+    widgets: WidgetStore, acme: Tenant, trail: AuditTrail
 ) -> None:
-    created = store.create(acme, draft())
+    created = widgets.create(acme, draft())
     newest = trail.newest()
 
-    assert store.update(acme, created.widget_id, draft()) == created
+    assert widgets.update(acme, created.widget_id, draft()) == created
     assert trail.newest() == newest
 
 
-def test_a_change_for_an_old_version_is_refused(store: WidgetStore, acme: Tenant) -> None:
-    widget_id = store.create(acme, draft()).widget_id
-    store.update(acme, widget_id, draft(name="Interviews"), version=1)
+def test_a_change_for_an_old_version_is_refused(widgets: WidgetStore, acme: Tenant) -> None:
+    widget_id = widgets.create(acme, draft()).widget_id
+    widgets.update(acme, widget_id, draft(name="Interviews"), version=1)
 
     with pytest.raises(PreconditionFailed, match="at version 2"):
-        store.update(acme, widget_id, draft(name="Talks"), version=1)
+        widgets.update(acme, widget_id, draft(name="Talks"), version=1)
     with pytest.raises(PreconditionFailed, match="at version 2"):
-        store.delete(acme, widget_id, version=1)
-    assert store.get(acme, widget_id).draft.name == "Interviews"
+        widgets.delete(acme, widget_id, version=1)
+    assert widgets.get(acme, widget_id).draft.name == "Interviews"
 
 
-def test_a_widget_is_its_tenants_alone(store: WidgetStore, acme: Tenant, globex: Tenant) -> None:
-    widget_id = store.create(acme, draft()).widget_id
+def test_a_widget_is_its_tenants_alone(widgets: WidgetStore, acme: Tenant, globex: Tenant) -> None:
+    widget_id = widgets.create(acme, draft()).widget_id
 
     for touch in (
-        lambda: store.get(globex, widget_id),
-        lambda: store.delete(globex, widget_id),
+        lambda: widgets.get(globex, widget_id),
+        lambda: widgets.delete(globex, widget_id),
     ):
         with pytest.raises(UnknownWidget):
             touch()
-    assert store.page(globex, 10) == []
-    assert store.get(acme, widget_id)
+    assert widgets.page(globex, 10) == []
+    assert widgets.get(acme, widget_id)
 
 
-def test_pages_go_by_age_and_survive_deletions(store: WidgetStore, acme: Tenant, clock: FakeClock) -> None:
+def test_pages_go_by_age_and_survive_deletions(widgets: WidgetStore, acme: Tenant, clock: FakeClock) -> None:
     made = []
     for number in range(5):
-        made.append(store.create(acme, draft(name=f"Widget {number}")))
+        made.append(widgets.create(acme, draft(name=f"Widget {number}")))
         clock.advance(number % 2)  # some of them in the same second
     expected = sorted(made, key=lambda widget: widget.position)
 
-    first = store.page(acme, 2)
-    store.delete(acme, first[-1].widget_id)
-    second = store.page(acme, 2, first[-1].position)
-    third = store.page(acme, 2, second[-1].position)
+    first = widgets.page(acme, 2)
+    widgets.delete(acme, first[-1].widget_id)
+    second = widgets.page(acme, 2, first[-1].position)
+    third = widgets.page(acme, 2, second[-1].position)
 
     assert first + second + third == expected
 
 
-def test_a_tenant_has_so_many_widgets_and_no_more(store: WidgetStore, acme: Tenant, engine: Engine) -> None:
-    created = store.create(acme, draft())
+def test_a_tenant_has_so_many_widgets_and_no_more(widgets: WidgetStore, acme: Tenant, engine: Engine) -> None:
+    created = widgets.create(acme, draft())
     row = {
         "tenant_id": acme.tenant_id,
         **{name: {} for name in ("query", "look", "after_pick")},
@@ -313,49 +312,51 @@ def test_a_tenant_has_so_many_widgets_and_no_more(store: WidgetStore, acme: Tena
         connection.execute(insert(schema.widgets), rows)
 
     with pytest.raises(Conflict, match="1000 widgets"):
-        store.create(acme, draft())
-    store.delete(acme, created.widget_id)
-    assert store.create(acme, draft())
+        widgets.create(acme, draft())
+    widgets.delete(acme, created.widget_id)
+    assert widgets.create(acme, draft())
 
 
 def test_an_element_outside_the_policy_is_refused(
-    store: WidgetStore, tenants: TenantDirectory, acme: Tenant, calendars: CalendarDirectory
+    widgets: WidgetStore, tenants: TenantDirectory, acme: Tenant, calendars: CalendarDirectory
 ) -> None:
     policy = Policy(elements=frozenset({Element.AGENDA}))
     strict = tenants.create("strict", "Strict", [], policy).tenant
     calendars.add(strict, "store-42")
 
     with pytest.raises(InvalidValue, match="slot-picker") as caught:
-        store.create(strict, draft())
+        widgets.create(strict, draft())
     assert caught.value.field == "element"
     with pytest.raises(InvalidValue, match="managed_availability"):
-        store.create(acme, draft(element="availability-rules", query={}))
+        widgets.create(acme, draft(element="availability-rules", query={}))
 
 
 def test_a_calendar_that_is_not_there_is_refused(
-    store: WidgetStore, acme: Tenant, calendars: CalendarDirectory
+    widgets: WidgetStore, acme: Tenant, calendars: CalendarDirectory
 ) -> None:
     with pytest.raises(InvalidValue, match="no calendar 'store-99'") as caught:
-        store.create(acme, draft(calendars=["store-42", "store-99"]))
+        widgets.create(acme, draft(calendars=["store-42", "store-99"]))
     assert caught.value.field == "calendars[1]"
 
     calendars.revoke(acme, "store-43")
     with pytest.raises(InvalidValue, match="revoked its calendar 'store-43'"):
-        store.create(acme, draft(calendars=["store-43"]))
+        widgets.create(acme, draft(calendars=["store-43"]))
 
 
 def test_calendars_are_created_lazily_where_the_policy_says_so(
-    store: WidgetStore, tenants: TenantDirectory, calendars: CalendarDirectory
+    widgets: WidgetStore, tenants: TenantDirectory, calendars: CalendarDirectory
 ) -> None:
     lazy = tenants.create("lazy", "Lazy", [], Policy(lazy_calendars=True)).tenant
 
-    store.create(lazy, draft(calendars=["store-99"]))
+    widgets.create(lazy, draft(calendars=["store-99"]))
 
     assert [each.application_calendar_id for each in calendars.all_of(lazy)] == ["store-99"]
 
 
-def test_a_deleted_tenant_gets_no_widget(store: WidgetStore, acme: Tenant, tenants: TenantDirectory) -> None:
+def test_a_deleted_tenant_gets_no_widget(
+    widgets: WidgetStore, acme: Tenant, tenants: TenantDirectory
+) -> None:
     tenants.delete(acme)
 
     with pytest.raises((UnknownTenant, InvalidValue)):
-        store.create(acme, draft())
+        widgets.create(acme, draft())

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,7 @@ from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.logs import configure_logging
 from widgetsvc.services import Services
+from widgetsvc.web.ops import StorageProbe
 from widgetsvc.wiring import build_services
 
 
@@ -38,6 +41,29 @@ def test_readiness_names_a_database_that_does_not_answer(settings: Settings, ser
 
     assert response.status_code == 503
     assert response.json["failing"] == {"database": "OperationalError"}
+
+
+def test_readiness_does_not_wait_for_a_database_that_hangs() -> None:
+    ended = threading.Event()
+    asked = []
+
+    def hang() -> None:
+        asked.append(1)
+        ended.wait(30)
+
+    probe = StorageProbe(hang, patience=0.01)
+    faults = [probe.fault() for _ in range(3)]
+    ended.set()
+
+    assert faults == ["no answer in time"] * 3
+    assert len(asked) == 1
+
+
+def test_readiness_names_what_the_service_goes_on_without(settings: Settings, services: Services) -> None:
+    degraded = replace(services, degraded=lambda: {"cache": "down"})
+    response = create_app(settings, degraded).test_client().get("/readyz")
+
+    assert (response.status_code, response.json["degraded"]) == (200, {"cache": "down"})
 
 
 @pytest.mark.parametrize(
@@ -136,12 +162,60 @@ def test_an_address_that_is_a_secret_is_logged_without_it(
     assert len(log.lines(logged.format())) == 1
 
 
+def test_a_refusal_names_tenant_key_element_and_reason(log: Log, acme: Embedder) -> None:
+    acme.ask(origin="https://jobs.example.com:8443", element="agenda", calendar="store-42")
+
+    (line,) = log.lines("/embed/token")
+    (key,) = (key for key in acme.created.tenant.keys if key.publishable_key == acme.key)
+    assert (line["tenant"], line["key_id"], line["element"]) == ("acme", key.key_id, "agenda")
+    assert (line["code"], line["nearest_rule"]) == ("origin_not_allowed", PAGE)
+
+
+def test_a_token_given_names_the_rule_and_where_it_came_from(log: Log, acme: Embedder) -> None:
+    for _ in range(2):
+        acme.ask(origin="https://a.example.org", element="agenda", calendar="store-42")
+
+    first, second = log.lines("/embed/token")
+    assert first["rule"] == "https://*.example.org"
+    assert (first["cache"], second["cache"]) == ("miss", "process")
+
+
+def test_the_tenant_of_a_malformed_request_is_named(log: Log, acme: Embedder) -> None:
+    acme.ask(element="agenda", calendar="store-42", surprise=1)
+
+    (line,) = log.lines("/embed/token")
+    assert (line["tenant"], line["code"]) == ("acme", "invalid_request")
+
+
+def test_lines_of_many_threads_and_of_other_libraries_stay_whole(log: Log, http: FlaskClient) -> None:
+    def work() -> None:
+        for _ in range(40):
+            http.application.test_client().get("/healthz")
+            logging.getLogger("elsewhere").warning("x" * 5_000)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    documents = [json.loads(line) for line in log.stream.getvalue().splitlines()]
+    assert len(documents) == 320
+
+
+def test_support_codes_are_six_letters_of_an_alphabet_to_be_read_out(http: FlaskClient) -> None:
+    codes = {http.get("/nowhere").json["support_code"] for _ in range(50)}
+
+    assert len(codes) == 50
+    assert all(re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{2}", code) for code in codes)
+
+
 def test_a_hostile_origin_cannot_forge_log_lines(log: Log, acme: Embedder) -> None:
     acme.ask(origin="https://x.test/" + "\x1b[31m" + "y" * 1_000, element="agenda", calendar="store-42")
 
     (line,) = log.lines("/embed/token")
     assert "\x1b" not in line["origin"]
-    assert len(line["origin"]) < 300
+    assert len(line["origin"]) <= 256
 
 
 @pytest.mark.parametrize("log", ["text"], indirect=True)

@@ -8,12 +8,14 @@ from widgetsvc.cli.applications import application
 from widgetsvc.cli.audit import audit
 from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
+from widgetsvc.cli.doctor import doctor
 from widgetsvc.cli.keys import revoke_key, rotate_key
 from widgetsvc.cli.origins import origin
 from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
 from widgetsvc.cli.tenants import tenant
+from widgetsvc.cli.widgets import widget
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +29,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(demo)
+main.add_command(doctor)
 main.add_command(db)
 main.add_command(application)
 main.add_command(account)
@@ -36,5 +39,6 @@ main.add_command(calendar)
 main.add_command(audit)
 for command in (rotate_key, revoke_key):
     tenant.add_command(command)
+main.add_command(widget)
 for command in (import_file, export_file, feed):
     calendar.add_command(command)

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from widgetsvc import __version__
-from widgetsvc.config import Settings
+from widgetsvc.config import Settings, share_metrics
 from widgetsvc.elements import VERSION
-from widgetsvc.wiring import build_bundle, build_operations
+from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
+from widgetsvc.wiring import build_bundle, build_operations, check_credentials
 
 _HTTP_PORT = 80
 
@@ -27,6 +28,8 @@ def serve(host: str, port: int, workers: int) -> None:
     _prepare(settings)
     behind = f"Cronofy at {settings.api_url}" if settings.is_cloud else "the embedded backend"
     click.echo(f"widgetsvc {__version__} on {settings.public_url}, with {behind}. Ctrl-C ends it.", err=True)
+    if workers > 1:
+        share_metrics(settings.data_dir / "metrics")
     server.serve(settings, address=address, port=port, workers=workers)
 
 
@@ -41,6 +44,8 @@ def _default_public_url(host: str, port: int) -> str:
 def _prepare(settings: Settings) -> None:
     """Find every fault of the settings here, before there are processes, and do once what takes time."""
     build_operations(settings)
+    if settings.is_cloud:
+        _warn_of_upstream(settings)
     bundle = build_bundle(settings)
     if bundle.content is None:
         click.echo(
@@ -48,6 +53,16 @@ def _prepare(settings: Settings) -> None:
             f"`npm install cronofy-elements@{VERSION}` brings it here.",
             err=True,
         )
+
+
+def _warn_of_upstream(settings: Settings) -> None:
+    """Say so where Cronofy does not let the service in. It starts all the same, as that may pass."""
+    try:
+        check_credentials(settings)
+    except UpstreamRejected as error:
+        click.echo(f"Warning: Cronofy refuses this service's credentials. {error}", err=True)
+    except UpstreamUnavailable as error:
+        click.echo(f"Warning: Cronofy cannot be asked at the moment. {error}", err=True)
 
 
 @click.command()

@@ -307,7 +307,7 @@ class CalendarDirectory:
             with self._trail.transaction(by) as change:
                 revoked = {"sub": sub, "revoked_at": change.at, "credentials_encrypted": None}
                 change.connection.execute(_where(tenant, calendar).values(revoked))
-                change.record(tenant, Action.CALENDAR_REVOKED, application_calendar_id)
+                change.record(tenant, Action.CALENDAR_REVOKED, application_calendar_id, sub=sub)
         self._cronofy.revoke(sub)
         self._write(tenant, calendar, sub=None)
 

@@ -1,32 +1,33 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
     PermissionNotAllowed,
     UnknownKey,
     UnknownTenant,
-    UnknownWidget,
 )
 from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
 from widgetsvc.gateway.options import element_options
 from widgetsvc.gateway.origin_explanation import explain
-from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
+from widgetsvc.gateway.widgets import Widget, WidgetStore
 from widgetsvc.permissions import Element, Permission
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """What a page asks for: an element, or bare permissions, on some of the tenant's calendars."""
+    """What a page asks for: a widget, or an element or bare permissions on some of the tenant's calendars."""
 
     key: str | None
     assertion: str | None
@@ -34,6 +35,29 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+
+    def of(self, widget: Widget) -> "EmbedRequest":
+        """The same request with what the widget says filled in."""
+        element = widget.element
+        permissions = frozenset({element.permission})
+        return replace(self, element=element, permissions=permissions, calendars=widget.calendars)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request is entitled to, until its tenant changes.
+
+    `publishable_key` is None where an assertion was needed: the next request has to bring one of its own.
+    """
+
+    known: KnownTenant
+    publishable_key: str | None
+    element: Element | None
+    subs: tuple[str, ...]
+    key: TokenKey
+    rule: str | None
+    """The tenant's rule that let the page in; None for our own frames."""
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,9 @@ class Embed:
     subs: tuple[str, ...]
     token: CachedToken
     options: dict[str, Any]
+    rule: str | None
+    """As in `Grant`."""
+    widget: Widget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +94,78 @@ class EmbedDesk:
         self,
         *,
         registry: TenantRegistry,
+        widgets: WidgetStore,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
         clock: Clock,
     ) -> None:
         self._registry = registry
+        self._widgets = widgets
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
         self._own_origin = service.origin
         self._clock = clock
 
-    def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
-        """Give the page a token for what it wants. Raises a ServiceError that says why not."""
+    def embed(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Embed:
+        """Give the page a token for what it wants; the arguments and errors are those of `grant`."""
+        return self.serve(self.grant(wanted, origin_header, meet))
+
+    def grant(
+        self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
+    ) -> Grant:
+        """Find out whether the page may have what it wants. Raises a ServiceError that says why not.
+
+        `meet` is called as soon as it is known whose page it is, and may raise one, too.
+        """
         known = self._known(wanted)
         tenant = known.tenant
-        origin = self.allowed_origin(tenant, origin_header)
+        if meet is not None:
+            meet(tenant)
+        origin, rule = self._admitted(tenant, origin_header)
         tenant.check_active()
+        widget = self.widget(known, wanted.widget) if wanted.widget is not None else None
+        if widget is not None:
+            wanted = wanted.of(widget)
         assertion = self._assertion(known, wanted)
-        if wanted.widget is not None:
-            raise UnknownWidget(f"{tenant.name} has no widget of this id.")
         self._check_policy(tenant, wanted, assertion)
         subs = self._registry.subs(known, wanted.calendars)
-        token = self._token(tenant, subs, wanted.permissions, str(origin))
-        return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
+        key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
+        return Grant(
+            known,
+            None if assertion else wanted.key,
+            wanted.element,
+            subs,
+            key,
+            None if rule is None else str(rule),
+            widget,
+        )
+
+    def serve(self, grant: Grant) -> Embed:
+        """Give what has been granted. Raises UpstreamError."""
+        key = grant.key
+        return self.embed_of(grant, self._cache.get(key, self._mint(key)))
+
+    def token_at_hand(self, grant: Grant) -> CachedToken | None:
+        """Return the token for an earlier grant if that still holds and there is nothing to wait for."""
+        if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
+            return None
+        return self._cache.at_hand(grant.key, self._mint(grant.key))
+
+    def embed_of(self, grant: Grant, token: CachedToken) -> Embed:
+        """Put together what a page gets, with the options of this moment."""
+        options = self._options(grant)
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, options, grant.rule, grant.widget)
+
+    def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
+        return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
+
+    def widget(self, known: KnownTenant, widget_id: str) -> Widget:
+        """Return a tenant's widget. Raises UnknownWidget."""
+        return self._registry.widget(known, widget_id, self._widgets.get)
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -105,10 +179,15 @@ class EmbedDesk:
 
     def allowed_origin(self, tenant: Tenant, header: str | None) -> Origin:
         """Return the calling page's origin. Raises OriginNotAllowed with the rule that came nearest."""
+        return self._admitted(tenant, header)[0]
+
+    def _admitted(self, tenant: Tenant, header: str | None) -> tuple[Origin, OriginRule | None]:
         origin = Origin.parse(header)
-        # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
-        if origin is not None and (origin == self._own_origin or tenant.origins.match(origin)):
-            return origin
+        if origin is not None:
+            rule = tenant.origins.match(origin)
+            # Frames are pages of our own; who may frame them is the browser's to enforce (frame-ancestors).
+            if rule is not None or origin == self._own_origin:
+                return origin, rule
         decision = explain(tenant.origins, header)
         detail = " ".join(filter(None, (decision.reason, decision.suggestion)))
         raise OriginNotAllowed(detail, origin=decision.origin, nearest_rule=decision.rule)
@@ -148,15 +227,14 @@ class EmbedDesk:
         if assertion.calendars is not None and not assertion.calendars.issuperset(wanted.calendars):
             raise PermissionNotAllowed("The assertion does not name every calendar that was asked for.")
 
-    def _token(
-        self, tenant: Tenant, subs: tuple[str, ...], permissions: frozenset[Permission], origin: str
-    ) -> CachedToken:
-        key = TokenKey(str(tenant.tenant_id), subs, tuple(permissions), origin)
-        return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
-
-    def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
+    def _options(self, grant: Grant) -> dict[str, Any]:
         return element_options(
-            element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
+            grant.element,
+            grant.subs,
+            api_url=self._service.api_url,
+            tzid=grant.known.tenant.policy.tzid,
+            now=self._clock(),
+            widget=grant.widget.draft if grant.widget else None,
         )
 
 

@@ -5,20 +5,21 @@ browser's own zone and would otherwise put some on the wrong day.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from widgetsvc.gateway.queries import DEFAULT_QUERY, availability_query, moment_of
+from widgetsvc.gateway.widget_models import WidgetDraft, WidgetLook, WidgetQuery, takes_query
 from widgetsvc.permissions import Element
-
-DURATION = timedelta(minutes=30)
-DAYS_AHEAD = 14
-OPENS, CLOSES = time(9), time(17)
-_SATURDAY = 5
 
 
 def element_options(
-    element: Element | None, subs: Sequence[str], *, api_url: str, tzid: str, now: float
+    element: Element | None,
+    subs: Sequence[str],
+    *,
+    api_url: str,
+    tzid: str,
+    now: float,
+    widget: WidgetDraft | None = None,
 ) -> dict[str, Any]:
     """Options for an Element, or for a frontend that drives the Elements itself (`element` None).
 
@@ -26,40 +27,50 @@ def element_options(
     of the tenant's zone, from now to two weeks ahead.
     """
     options: dict[str, Any] = {"api_domain": api_url}
-    if element is None or element is Element.AGENDA:
+    if element is None:
         return options
-    return options | {"tzid": tzid, "availability_query": availability_query(subs, tzid, now)}
+    query = widget.query if widget else DEFAULT_QUERY
+    if element is not Element.AGENDA:
+        options["tzid"] = query.tzid or tzid
+    if takes_query(element):
+        options["availability_query"] = availability_query(query, subs, moment_of(query, tzid, now))
+    if widget is not None:
+        options |= _look_options(widget.look)
+        config = _config(element, widget)
+        if config:
+            options["config"] = config
+    return options
 
 
-def availability_query(subs: Sequence[str], tzid: str, now: float) -> dict[str, Any]:
-    """The query of a picker that was given none (Cronofy API, Availability)."""
-    return {
-        "participants": [{"members": [{"sub": sub} for sub in subs], "required": "all"}],
-        "required_duration": {"minutes": int(DURATION.total_seconds()) // 60},
-        "query_periods": _office_hours(ZoneInfo(tzid), datetime.fromtimestamp(now, UTC)),
+def _look_options(look: WidgetLook) -> dict[str, Any]:
+    styles = {"prefix": look.class_prefix, "colors": look.colors}
+    options = {
+        "locale": look.locale,
+        "translations": look.texts,
+        "styles": {name: value for name, value in styles.items() if value},
     }
+    return {name: value for name, value in options.items() if value}
 
 
-def _office_hours(zone: ZoneInfo, now: datetime) -> list[dict[str, str]]:
-    today = now.astimezone(zone).date()
-    days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
-    earliest = _next_half_hour(now)
-    periods = []
-    for day in days:
-        if day.weekday() >= _SATURDAY:
-            continue
-        opens = datetime.combine(day, OPENS, zone).astimezone(UTC)
-        closes = datetime.combine(day, CLOSES, zone).astimezone(UTC)
-        start = max(opens, earliest)
-        if closes - start >= DURATION:
-            periods.append({"start": _utc(start), "end": _utc(closes)})
-    return periods
+def _config(element: Element, widget: WidgetDraft) -> dict[str, Any]:
+    look = widget.look
+    config: dict[str, Any] = {}
+    if look.week_start_day is not None:
+        config["week_start_day"] = look.week_start_day
+    if look.confirm is not None:
+        config["mode"] = "confirm" if look.confirm else "no_confirm"
+    if element is Element.AVAILABILITY_VIEWER:
+        config |= _rows(widget.query)
+    return config
 
 
-def _next_half_hour(now: datetime) -> datetime:
-    grid = int(DURATION.total_seconds())
-    return datetime.fromtimestamp(-(-int(now.timestamp()) // grid) * grid, UTC)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _rows(query: WidgetQuery) -> dict[str, Any]:
+    """The part of the day that the viewer draws, which would leave out what is not in office hours."""
+    rows: dict[str, Any] = {
+        "start_time": min(each.start_time for each in query.weekly_hours),
+        # The viewer takes 00:00 for the end of the day, and no 24:00.
+        "end_time": max(each.end_time for each in query.weekly_hours).replace("24:00", "00:00"),
+    }
+    if query.start_interval_minutes is not None:
+        rows["interval"] = query.start_interval_minutes
+    return rows

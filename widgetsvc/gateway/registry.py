@@ -24,6 +24,7 @@ from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
 
 POLL_SECONDS = 0.5
 """How often the thread asks for changes."""
@@ -55,6 +56,7 @@ class KnownTenant:
     tenant: Tenant
     subs: LRUCache[str, str] = field(default_factory=lambda: LRUCache(_MAX_CALENDARS))
     signing_keys: dict[str, SigningKey] | None = None
+    widgets: LRUCache[str, Widget] = field(default_factory=lambda: LRUCache(MAX_WIDGETS))
 
 
 class TenantRegistry:
@@ -97,6 +99,17 @@ class TenantRegistry:
                 return known
         raise unknown_key(KeyKind.PUBLISHABLE)
 
+    def is_current(self, known: KnownTenant, publishable_key: str) -> bool:
+        """Whether this is what a publishable key names now; False, too, where that would have to be asked."""
+        if self._monotonic() >= self._ask_again_at:
+            return False
+        with self._lock:
+            current = self._by_name.get(publishable_key)
+        now = self._clock()
+        return current is known and any(
+            held.publishable_key == publishable_key and held.is_valid(now) for held in known.tenant.keys
+        )
+
     def by_slug(self, slug: str) -> KnownTenant:
         """Return what is known of a tenant. Raises UnknownTenant."""
         return self._known(f"slug:{slug}", lambda: self._tenants.by_slug(slug))
@@ -128,6 +141,16 @@ class TenantRegistry:
                 known.subs.update(resolved)
             found |= resolved
         return tuple(found[name] for name in ids)
+
+    def widget(self, known: KnownTenant, widget_id: str, find: Callable[[Tenant, str], Widget]) -> Widget:
+        """Return a widget, from the store by `find` where it is not known yet. Raises UnknownWidget."""
+        with self._lock:
+            widget = known.widgets.get(widget_id)
+        if widget is None:
+            widget = find(known.tenant, widget_id)
+            with self._lock:
+                known.widgets[widget_id] = widget
+        return widget
 
     def signing_keys(self, known: KnownTenant) -> dict[str, SigningKey]:
         """The keys that the tenant has registered, by kid; one may have ended since they were read."""
@@ -166,6 +189,11 @@ class TenantRegistry:
         finally:
             self._asking.release()
 
+    def catch_up_now(self) -> None:
+        """Ask for changes at once: some may have been missed."""
+        with self._asking:
+            self._ask()
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Ask for changes in a thread of its own until the context is left."""
@@ -173,8 +201,7 @@ class TenantRegistry:
 
         def follow() -> None:
             while not ended.wait(POLL_SECONDS):
-                with self._asking:
-                    self._ask()
+                self.catch_up_now()
 
         thread = threading.Thread(target=follow, name="change follower", daemon=True)
         thread.start()

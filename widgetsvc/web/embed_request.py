@@ -12,6 +12,7 @@ from widgetsvc.errors import Fault, InvalidRequest, OriginNotAllowed, UnknownKey
 from widgetsvc.gateway.embedding import EmbedRequest
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.services import current_services
+from widgetsvc.web.request_log import know_tenant
 
 _MAX_CALENDARS = 50
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
@@ -65,11 +66,13 @@ def _hide_from_strangers(key: object) -> None:
     services = current_services()
     try:
         known = services.registry.by_publishable_key(key if isinstance(key, str) else "")
+        know_tenant(known.tenant, str(key))
         services.desk.allowed_origin(known.tenant, request.headers.get("Origin"))
     except UnknownKey:
         return
-    except OriginNotAllowed:
+    except OriginNotAllowed as error:
         g.origin_refused = True
+        g.nearest_rule = error.nearest_rule
 
 
 def _fields() -> Mapping[str, Any]:

@@ -83,6 +83,7 @@ def _service_error(error: errors.ServiceError) -> Response:
     g.error_code = error.code
     if isinstance(error, errors.OriginNotAllowed):
         g.origin_refused = True
+        g.nearest_rule = error.nearest_rule
     detail = str(error)
     if isinstance(error, errors.UpstreamError):
         # Its words name hosts and settings: they are the operator's, and pages get the way to them.

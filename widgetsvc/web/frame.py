@@ -1,4 +1,6 @@
-"""`/frame/{element}`: a page for iframes that holds nothing but the tag.
+"""`/frame/{element}` and `/frame/widget/{widget_id}`: pages for iframes that hold nothing but the tag.
+
+A widget's address does not name its element, so that iframes stay right when the widget changes.
 
 Who may frame it is the tenant's list of origins, enforced by the browser (`frame-ancestors`). Its HTML has
 no token, no event and no name in it: the loader inside asks for a token as on any other page, with the
@@ -6,21 +8,26 @@ service's own origin.
 """
 
 import re
+from collections.abc import Collection, Sequence
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
 from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
+from widgetsvc.gateway.registry import KnownTenant
 from widgetsvc.gateway.tenants import Access
+from widgetsvc.gateway.widgets import Widget
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
 from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.request_log import know_tenant
 
 blueprint = Blueprint("frame", __name__)
 
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_PARAMETERS = {"key", "calendar", "tzid", "locale", "options"}
+_WIDGET_PARAMETERS = {"key", "tzid", "locale", "options"}
+_PARAMETERS = _WIDGET_PARAMETERS | {"calendar"}
 _TITLES = {
     Element.AGENDA: "Agenda",
     Element.AVAILABILITY_RULES: "Bookable hours",
@@ -33,28 +40,62 @@ _TITLES = {
 
 @blueprint.get("/frame/<element>")
 def frame(element: str) -> Response:
-    """The frame page; errors are pages too."""
-    kind = _element(element)
-    key, calendars = _query(kind)
-    services = current_services()
-    tenant = services.registry.by_publishable_key(key).tenant
-    tenant.check_active()
-    if tenant.policy.access is Access.SIGNED or kind.needs_assertion:
+    """The frame page of an element; errors are pages too."""
+    kind = g.element = _element(element)
+    faults = _parameter_faults(_PARAMETERS)
+    calendars = [name for name in request.args.getlist("calendar") if name]
+    if not calendars:
+        faults.append(Fault("calendar", "is missing: the id of one of the tenant's calendars"))
+    if len(calendars) > 1 and not kind.takes_many_calendars:
+        faults.append(Fault("calendar", f"{kind.value} shows one calendar"))
+    if faults:
+        raise InvalidRequest(faults)
+    return _page(_known(), kind, calendars)
+
+
+@blueprint.get("/frame/widget/<widget_id>")
+def widget_frame(widget_id: str) -> Response:
+    """The frame page of a widget."""
+    faults = _parameter_faults(_WIDGET_PARAMETERS)
+    if faults:
+        raise InvalidRequest(faults)
+    known = _known()
+    widget = current_services().desk.widget(known, widget_id)
+    g.element = widget.element
+    return _page(known, widget.element, widget.calendars, widget)
+
+
+def _known() -> KnownTenant:
+    key = request.args["key"]
+    known = current_services().registry.by_publishable_key(key)
+    know_tenant(known.tenant, key)
+    known.tenant.check_active()
+    return known
+
+
+def _page(
+    known: KnownTenant, element: Element, calendars: Sequence[str], widget: Widget | None = None
+) -> Response:
+    services, tenant = current_services(), known.tenant
+    if tenant.policy.access is Access.SIGNED or element.needs_assertion:
         raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
     services.calendars.check(tenant, calendars)
     nonce = new_nonce()
+    locale = request.args.get("locale")
     html = render_template(
         "frame.html",
         nonce=nonce,
         service_url=services.service.public_url,
         bundle=services.bundle,
-        element=kind.value,
-        key=key,
+        widget=widget.widget_id if widget else None,
+        element=element.value,
+        key=request.args["key"],
         calendars=calendars,
         tzid=request.args.get("tzid"),
-        locale=request.args.get("locale"),
+        locale=locale,
         options=request.args.get("options"),
-        title=_TITLES[kind],
+        language=locale or (widget.draft.look.locale if widget else None) or "en",
+        title=(widget.draft.name if widget else None) or _TITLES[element],
     )
     response = make_response(html)
     response.headers["Cache-Control"] = "no-store"
@@ -72,24 +113,15 @@ def _element(name: str) -> Element:
     return Element(name)
 
 
-def _query(element: Element) -> tuple[str, list[str]]:
+def _parameter_faults(allowed: Collection[str]) -> list[Fault]:
     faults = [
-        Fault(name[:64], f"is no parameter; there are {', '.join(sorted(_PARAMETERS))}")
+        Fault(name[:64], f"is no parameter; there are {', '.join(sorted(allowed))}")
         for name in sorted(request.args)
-        if name not in _PARAMETERS
+        if name not in allowed
     ]
-    key = request.args.get("key", "")
-    calendars = [name for name in request.args.getlist("calendar") if name]
-    if not key:
+    if not request.args.get("key"):
         faults.append(Fault("key", "is missing: the tenant's publishable key, pk_…"))
-    if not calendars:
-        faults.append(Fault("calendar", "is missing: the id of one of the tenant's calendars"))
-    if len(calendars) > 1 and not element.takes_many_calendars:
-        faults.append(Fault("calendar", f"{element.value} shows one calendar"))
-    faults += _option_faults()
-    if faults:
-        raise InvalidRequest(faults)
-    return key, calendars
+    return faults + _option_faults()
 
 
 def _option_faults() -> list[Fault]:

@@ -6,12 +6,14 @@ from flask import g
 
 # Crockford's base 32: no I, L, O or U, so that it can be read out over a telephone.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def support_code() -> str:
     """The current request's code, such as `7F3K-2Q`."""
-    if "support_code" not in g:
-        letters = [secrets.choice(_ALPHABET) for _ in range(6)]
-        g.support_code = f"{''.join(letters[:4])}-{''.join(letters[4:])}"
-    code: str = g.support_code
+    code: str | None = g.get("support_code")
+    if code is None:
+        number = secrets.randbits(30)
+        pairs = _PAIRS[number >> 20], _PAIRS[number >> 10 & 1_023], _PAIRS[number & 1_023]
+        code = g.support_code = f"{pairs[0]}{pairs[1]}-{pairs[2]}"
     return code

@@ -5,11 +5,16 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 
 from widgetsvc.gateway.embedding import Embed
+from widgetsvc.gateway.tenants import Tenant
 from widgetsvc.services import current_services
 from widgetsvc.web.embed_request import read_embed_request
+from widgetsvc.web.rate_limit import check_tenant
+from widgetsvc.web.records import record
+from widgetsvc.web.request_log import know_tenant
 from widgetsvc.web.support import support_code
 
 blueprint = Blueprint("token", __name__)
+blueprint.after_request(record)
 
 
 @blueprint.route("/embed/token", methods=["OPTIONS"], provide_automatic_options=False)
@@ -30,26 +35,33 @@ def token() -> Response:
     """Answer with an element token, the options to start the Element with, and where the bundle is."""
     services = current_services()
     wanted = read_embed_request()
-    embed = services.desk.embed(wanted, request.headers.get("Origin"))
-    g.tenant = embed.tenant.slug
-    g.cache_hit = embed.token.hit
+    g.element = wanted.element
+
+    def meet(tenant: Tenant) -> None:
+        know_tenant(tenant, wanted.key)
+        check_tenant(tenant)
+
+    embed = services.desk.embed(wanted, request.headers.get("Origin"), meet)
+    g.element, g.rule = embed.element, embed.rule
+    g.cache = "process" if embed.token.hit else "miss"
     response = jsonify(_document(embed))
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def _document(embed: Embed) -> dict[str, Any]:
-    issued = embed.token.token
+    issued = embed.token
     document: dict[str, Any] = {
         "element_token": {
             "token": issued.token,
-            "permissions": sorted(issued.permissions),
+            "permissions": list(issued.permissions),
             "origin": issued.origin,
-            "expires_in": embed.token.expires_in,
+            "expires_in": issued.expires_in,
         },
         "element": embed.element.value if embed.element else None,
         "subs": list(embed.subs),
         "options": embed.options,
+        "after_pick": embed.widget.draft.after_pick.model_dump() if embed.widget else None,
         "bundle": current_services().bundle.as_document(),
         "support_code": support_code(),
     }
