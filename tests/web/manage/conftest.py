@@ -36,7 +36,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Settin
     folder = tmp_path_factory.mktemp("service")
     share_elements(folder)
     (folder / "widgetsvc.sqlite3").write_bytes(migrated.read_bytes())
-    return Settings.from_environment({}, data_dir=folder)
+    return Settings.from_environment({"WIDGETSVC_RATE_LIMIT": "off"}, data_dir=folder)
 
 
 @pytest.fixture(scope="module")

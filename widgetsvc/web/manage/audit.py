@@ -43,7 +43,10 @@ class AuditPage(Page[AuditEntry]):
 
 @resource.endpoint("GET", "/audit", {200: Answer("A page of the changes.", AuditPage)}, query=PageQuery)
 def read_audit_trail(caller: Caller, query: PageQuery) -> Reply:
-    """List the changes, the newest first."""
+    """List the changes.
+
+    The newest first.
+    """
     position = query.position("audit", "[0-9]{1,18}")
     found = current_services().trail.of(
         caller.tenant, query.limit + 1, before=None if position is None else int(position)

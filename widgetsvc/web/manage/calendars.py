@@ -66,7 +66,10 @@ class CalendarPage(Page[CalendarDocument]):
     "GET", "/calendars", {200: Answer("A page of the calendars.", CalendarPage)}, query=PageQuery
 )
 def list_calendars(caller: Caller, query: PageQuery) -> Reply:
-    """List the calendars, in order of id, revoked ones included."""
+    """List the calendars.
+
+    In order of id, revoked ones included.
+    """
     found = current_services().calendars.page(
         caller.tenant, limit=query.limit + 1, after=query.position("calendars")
     )
@@ -87,9 +90,10 @@ def list_calendars(caller: Caller, query: PageQuery) -> Reply:
     errors=(InvalidName, AlreadyExists, CalendarRevoked, *_UPSTREAM),
 )
 def create_calendar(caller: Caller, body: NewCalendar) -> Reply:
-    """Create a calendar, here and in Cronofy's API.
+    """Create a calendar.
 
-    Creating it again changes nothing. One that was revoked is created anew, empty and with another `sub`.
+    It is created in Cronofy's API, too. Creating it again changes nothing. One that was revoked is
+    created anew, empty and with another `sub`.
     """
     calendars, name = current_services().calendars, body.application_calendar_id
     try:
@@ -125,10 +129,11 @@ def read_calendar(caller: Caller, application_calendar_id: str) -> Reply:
     errors=(UnknownCalendar, *_UPSTREAM),
 )
 def revoke_calendar(caller: Caller, application_calendar_id: str) -> Reply:
-    """Revoke a calendar: it is deleted with its events, and its element tokens end.
+    """Revoke a calendar.
 
-    Where the calendar provider does not answer, the calendar can be embedded no more all the same, and
-    repeating the request finishes what was begun.
+    It is deleted with its events, and its element tokens end. Where the calendar provider does not
+    answer, the calendar can be embedded no more all the same, and repeating the request finishes what was
+    begun.
     """
     current_services().calendars.revoke(caller.tenant, application_calendar_id, by=caller.by)
     return NOTHING

@@ -81,7 +81,10 @@ class NewKeyDocument(KeyDocument):
 
 @resource.endpoint("GET", "/keys", {200: Answer("The keys that are good.", KeyPage)}, query=PageQuery)
 def list_keys(caller: Caller, query: PageQuery) -> Reply:
-    """List the keys that are good, in order of id."""
+    """List the keys.
+
+    Those that are good, in order of id.
+    """
     page, cursor = page_of("keys", caller.tenant.keys, query, lambda key: key.key_id)
     return Reply(KeyPage(items=[KeyDocument.model_validate(key) for key in page], next_cursor=cursor))
 
@@ -94,9 +97,10 @@ def list_keys(caller: Caller, query: PageQuery) -> Reply:
     errors=(Conflict,),
 )
 def rotate_key(caller: Caller, body: KeyRotation) -> Reply:
-    """Make a new key; the old one stays good for a while.
+    """Rotate a key.
 
-    Refused while two keys of the kind are good: revoke one of them first, or rotate without an overlap.
+    Makes a new one; the old one stays good for a while. Refused while two keys of the kind are good:
+    revoke one of them first, or rotate without an overlap.
     """
     new = current_services().tenants.rotate_key(
         caller.tenant, body.kind, overlap=body.overlap_seconds, by=caller.by
@@ -114,6 +118,9 @@ def rotate_key(caller: Caller, body: KeyRotation) -> Reply:
     errors=(UnknownResource, Conflict),
 )
 def revoke_key(caller: Caller, key_id: str) -> Reply:
-    """Revoke a key at once. The last one of its kind cannot be revoked, only rotated."""
+    """Revoke a key.
+
+    It is good no more, at once. The last one of its kind cannot be revoked, only rotated.
+    """
     current_services().tenants.revoke_key(caller.tenant, key_id, by=caller.by)
     return NOTHING

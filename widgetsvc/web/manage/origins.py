@@ -60,7 +60,10 @@ class OriginExplanation(Document):
     "GET", "/origins/explain", {200: Answer("The decision.", OriginExplanation)}, query=ExplainQuery
 )
 def explain_origin(caller: Caller, query: ExplainQuery) -> Reply:
-    """Say whether pages of an origin may embed, and why."""
+    """Explain an origin.
+
+    Says whether its pages may embed, which rule decided or came nearest, and what would have to change.
+    """
     found = explain(caller.tenant.origins, query.origin)
     return Reply(
         OriginExplanation(
@@ -101,7 +104,10 @@ class RefusedOriginQuery(Query):
     query=PageQuery,
 )
 def list_refused_origins(caller: Caller, query: PageQuery) -> Reply:
-    """List the origins that were refused, and would be today, the last seen first."""
+    """List refused origins.
+
+    Those that the rules would refuse today, too, the last seen first.
+    """
     refused = current_services().refused_origins.all_of(caller.tenant)
     page, cursor = page_of("refused-origins", refused, query, _position)
     items = [RefusedOriginDocument.model_validate(each) for each in page]
@@ -116,7 +122,10 @@ def list_refused_origins(caller: Caller, query: PageQuery) -> Reply:
     errors=(UnknownResource,),
 )
 def forget_refused_origin(caller: Caller, query: RefusedOriginQuery) -> Reply:
-    """Take an origin off the list; it comes back when it is refused again."""
+    """Forget a refused origin.
+
+    It comes back to the list when it is refused again.
+    """
     current_services().refused_origins.forget(caller.tenant, query.origin)
     return NOTHING
 

@@ -94,7 +94,10 @@ class NewSecretDocument(SigningKeyDocument):
     "GET", "/signing-keys", {200: Answer("The keys that are good.", SigningKeyPage)}, query=PageQuery
 )
 def list_signing_keys(caller: Caller, query: PageQuery) -> Reply:
-    """List the signing keys that are good, in order of id."""
+    """List the signing keys.
+
+    Those that are good, in order of id.
+    """
     keys = current_services().signing_keys.all_of(caller.tenant)
     page, cursor = page_of("signing-keys", keys, query, lambda key: key.kid)
     return Reply(
@@ -126,7 +129,10 @@ def add_signing_key(caller: Caller, body: NewSigningKey) -> Reply:
     errors=(Conflict,),
 )
 def rotate_signing_secret(caller: Caller, body: SecretRotation) -> Reply:
-    """Make a new HS256 secret; the old one stays good for a while."""
+    """Rotate the signing secret.
+
+    Makes a new HS256 secret; the old one stays good for a while.
+    """
     key: SharedSecret = current_services().signing_keys.rotate_secret(
         caller.tenant, overlap=body.overlap_seconds, by=caller.by
     )
@@ -140,7 +146,10 @@ def rotate_signing_secret(caller: Caller, body: SecretRotation) -> Reply:
     errors=(UnknownResource,),
 )
 def revoke_signing_key(caller: Caller, kid: str) -> Reply:
-    """Revoke a signing key at once: what it has signed is refused."""
+    """Revoke a signing key.
+
+    What it has signed is refused at once.
+    """
     current_services().signing_keys.revoke(caller.tenant, kid, by=caller.by)
     return NOTHING
 

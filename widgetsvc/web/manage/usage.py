@@ -76,7 +76,10 @@ class UsagePage(Page[UsageEntry]):
 
 @resource.endpoint("GET", "/usage", {200: Answer("A page of the counts.", UsagePage)}, query=UsageQuery)
 def read_usage(caller: Caller, query: UsageQuery) -> Reply:
-    """Count the tokens that were asked for, in order of day, element and outcome."""
+    """Read the usage.
+
+    In order of day, element and outcome.
+    """
     counts = current_services().usage.between(caller.tenant, query.first, query.last)
     page, cursor = page_of("usage", counts, query, _position)
     return Reply(UsagePage(items=[UsageEntry.model_validate(each) for each in page], next_cursor=cursor))

@@ -105,7 +105,10 @@ class WidgetPage(Page[WidgetDocument]):
 
 @resource.endpoint("GET", "/widgets", {200: Answer("A page of the widgets.", WidgetPage)}, query=PageQuery)
 def list_widgets(caller: Caller, query: PageQuery) -> Reply:
-    """List the widgets, the oldest first."""
+    """List the widgets.
+
+    The oldest first.
+    """
     found = current_services().widgets.page(caller.tenant, query.limit + 1, _position(query))
     page, cursor = cut("widgets", found, query.limit, lambda each: f"{each.created_at} {each.widget_id}")
     return Reply(WidgetPage(items=[_document(each) for each in page], next_cursor=cursor))
@@ -120,7 +123,10 @@ def list_widgets(caller: Caller, query: PageQuery) -> Reply:
     versioned=True,
 )
 def create_widget(caller: Caller, body: NewWidget) -> Reply:
-    """Create a widget. Its calendars have to be the tenant's, and its element within the tenant's policy."""
+    """Create a widget.
+
+    Its calendars have to be the tenant's, and its element within the tenant's policy.
+    """
     widget = current_services().widgets.create(caller.tenant, body, by=caller.by)
     return _reply(widget, HTTPStatus.CREATED)
 
@@ -146,10 +152,11 @@ def read_widget(caller: Caller, widget_id: str) -> Reply:
     versioned=True,
 )
 def update_widget(caller: Caller, body: WidgetPatch, widget_id: str) -> Reply:
-    """Change a widget; pages that embed it show the change at their next load.
+    """Change a widget.
 
-    A member that is given takes the place of the old one as a whole: to change an hour, send the whole query.
-    Even without `If-Match` it is refused where somebody else changes the widget at the same moment.
+    Pages that embed it show the change at their next load. A member that is given takes the place of the
+    old one as a whole: to change an hour, send the whole query. Even without `If-Match` it is refused
+    where somebody else changes the widget at the same moment.
     """
     widgets = current_services().widgets
     old = widgets.get(caller.tenant, widget_id)
@@ -168,7 +175,10 @@ def update_widget(caller: Caller, body: WidgetPatch, widget_id: str) -> Reply:
     versioned=True,
 )
 def delete_widget(caller: Caller, widget_id: str) -> Reply:
-    """Delete a widget; pages that embed it show it no more."""
+    """Delete a widget.
+
+    Pages that embed it show it no more.
+    """
     widgets = current_services().widgets
     version = version_to_change(widgets.get(caller.tenant, widget_id).version)
     widgets.delete(caller.tenant, widget_id, version=version, by=caller.by)
