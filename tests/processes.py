@@ -97,12 +97,14 @@ class RunningService:
         cwd: Path = ROOT,
         command: Sequence[str] = THIS_CHECKOUT,
         port: int | None = None,
+        workers: int = 1,
     ) -> None:
         share_elements(data_dir)
         self.data_dir = data_dir
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = tuple(command)
+        self._workers = workers
         self._cwd = cwd
         settings = {"WIDGETSVC_DATA_DIR": str(data_dir), "WIDGETSVC_PUBLIC_URL": self.url}
         self._environment = clean_environment(settings | dict(environment or {}))
@@ -129,7 +131,7 @@ class RunningService:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self._command, "serve", "--port", str(self.port)],
+                [*self._command, "serve", "--port", str(self.port), "--workers", str(self._workers)],
                 cwd=self._cwd,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

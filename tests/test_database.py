@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, MetaData, text
 
 from tests.clocks import FakeClock
+from tests.conftest import DATABASES
 from widgetsvc import database
 from widgetsvc.calendars.store.schema import metadata as calendars
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.origins import OriginRules
 from widgetsvc.gateway.schema import metadata as gateway
+from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
 from widgetsvc.permissions import Permission
 
@@ -36,15 +39,17 @@ WRITTEN_OF_A_TENANT = (
 pytestmark = pytest.mark.on_every_database
 
 WRITTEN_BY_THE_FIRST_REVISION = (
-    "INSERT INTO applications VALUES (1, 'app_1', x'01', 'App', 0)",
-    "INSERT INTO accounts VALUES ('apc_1', 1, 'store-42', 'pro_1', 'cal_1', 'nonce', x'02', 0)",
-    "INSERT INTO access_tokens VALUES (x'03', 'apc_1', 'nonce', 3600)",
+    "INSERT INTO applications VALUES (1, 'app_1', :one, 'App', 0)",
+    "INSERT INTO accounts VALUES ('apc_1', 1, 'store-42', 'pro_1', 'cal_1', 'nonce', :two, 0)",
+    "INSERT INTO access_tokens VALUES (:three, 'apc_1', 'nonce', 3600)",
     *(
         f"INSERT INTO events VALUES ('evt_{name}', 'cal_1', '{name}', '{name}', '', 0, {end}, "
-        "NULL, NULL, NULL, 'opaque', 0, '{}', 0, 0, 0)"
+        "NULL, NULL, NULL, 'opaque', FALSE, '{}', FALSE, 0, 0)"
         for name, end in (("short", 3_600), ("long", 604_800))
     ),
+    "INSERT INTO tenants VALUES (1, 'acme', 'Acme', 'public', '[]', 'Etc/UTC', FALSE, 'pk_abcd', :one, 0)",
 )
+BYTES = {"one": b"1", "two": b"2", "three": b"3"}
 
 
 def test_the_migrations_make_what_the_code_expects(engine: Engine) -> None:
@@ -88,26 +93,45 @@ def test_whoever_writes_has_the_database_to_themselves_from_the_start(engine: En
             other.execute("BEGIN IMMEDIATE")
 
 
-def test_an_upgrade_keeps_what_was_written_before(tmp_path: Path) -> None:
-    engine = database.connect(f"sqlite:///{tmp_path / 'old.sqlite3'}")
-    database.upgrade(engine, "0001")
-    with engine.execution_options(writes=True).begin() as connection:
+@pytest.fixture(params=DATABASES)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        url, server = f"sqlite:///{tmp_path / 'old.sqlite3'}", None
+    else:
+        server = request.getfixturevalue("postgres_server")
+        url = server.create_empty_database("old")
+    engine = database.connect(url)
+    yield engine
+    engine.dispose()
+    if server is not None:
+        server.drop_database("old")
+
+
+def test_an_upgrade_keeps_what_was_written_before(old: Engine) -> None:
+    database.upgrade(old, "0001")
+    with old.execution_options(writes=True).begin() as connection:
         for statement in WRITTEN_BY_THE_FIRST_REVISION:
-            connection.exec_driver_sql(statement)
+            connection.execute(text(statement), {n: b for n, b in BYTES.items() if f":{n}" in statement})
 
-    database.upgrade(engine)
+    database.upgrade(old)
 
-    with engine.connect() as connection:
-        kept = connection.exec_driver_sql(
+    with old.connect() as connection:
+        events = connection.exec_driver_sql(
             "SELECT a.kind, a.application_calendar_id, e.summary, e.length_class FROM accounts a "
             "JOIN access_tokens t ON t.sub = a.sub JOIN events e ON e.calendar_id = a.calendar_id ORDER BY 3"
         ).all()
-        enforced = connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one()
-    assert kept == [
+        keys = connection.exec_driver_sql(
+            "SELECT t.slug, k.kind, k.publishable_key FROM tenants t "
+            "JOIN tenant_keys k ON k.tenant_id = t.tenant_id ORDER BY 2"
+        ).all()
+        enforced = old.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA foreign_keys").scalar()
+    assert events == [
         ("application_calendar", "store-42", "long", 2),
         ("application_calendar", "store-42", "short", 0),
     ]
-    assert enforced == 1
+    assert keys == [("acme", "publishable", "pk_abcd"), ("acme", "secret", None)]
+    assert enforced
 
 
 @pytest.mark.parametrize("revision", ["0001", "0004"])
@@ -128,7 +152,9 @@ def test_an_upgrade_keeps_tenants_and_their_keys_working(
 
     database.upgrade(engine)
 
-    tenants = TenantDirectory(engine, AuditTrail(engine, clock), cipher, clock)
+    trail = AuditTrail(engine, clock)
+    tenants = TenantDirectory(engine, trail, cipher, clock)
+    signing_keys = SigningKeyStore(engine, trail, cipher, clock)
     acme = tenants.by_publishable_key(PUBLISHABLE_KEY)
     named, key = tenants.by_secret_key(SECRET_KEY)
     assert named == acme
@@ -136,7 +162,7 @@ def test_an_upgrade_keeps_tenants_and_their_keys_working(
     assert (acme.tenant_id, acme.slug, acme.name, acme.version) == (7, "acme", "Acme", 1)
     assert acme.policy == Policy(Access.SIGNED, frozenset({Permission.AGENDA}), "Europe/London")
     assert acme.origins == OriginRules.of(["https://jobs.example.com"])
-    assert list(tenants.signing_keys(acme)) == ["key_1"]
+    assert [key.kid for key in signing_keys.all_of(acme)] == ["key_1"]
     with engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT application_calendar_id, sub FROM tenant_calendars").all()
     assert kept == [("store-42", "apc_1")]

@@ -95,7 +95,7 @@ DOORS: dict[str, set[str]] = {
     "granian": {"server"},
     "click": {"cli", "demo"},
     "platformdirs": {"config"},
-    "redis": {"shared", "wiring"},
+    "redis": {"cli", "cronofy", "shared", "wiring"},
 }
 
 

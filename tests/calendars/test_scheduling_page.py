@@ -173,6 +173,7 @@ def test_a_start_that_is_no_time_is_asked_for_again(http: FlaskClient, link: dic
     assert "Please choose one of these times" in answer.text
 
 
+@pytest.mark.on_every_database
 def test_of_many_who_want_one_time_one_gets_it(backend: Backend, api: Api, calendar: Calendar) -> None:
     events = [{"event_id": f"visitor-{n}", "summary": "Visit"} for n in range(6)]
     links = [create(api, calendar, event=event) for event in events]
@@ -189,6 +190,7 @@ def test_of_many_who_want_one_time_one_gets_it(backend: Backend, api: Api, calen
     assert len(calendar.event_ids()) == 1
 
 
+@pytest.mark.on_every_database
 def test_of_many_who_use_one_link_one_gets_a_time(api: Api, calendar: Calendar) -> None:
     link = create(api, calendar)
     times = [f"{MONDAY}T{clock}:00Z" for clock in ("10:00", "10:30", "11:00", "11:30")]
