@@ -14,6 +14,7 @@ from widgetsvc.services import Services
 from widgetsvc.web import embed, error_handlers, frame, headers, ops, pages, request_log, token
 from widgetsvc.web.dispatch import BackendDispatcher
 from widgetsvc.web.instant import InstantTokens
+from widgetsvc.web.manage import api as manage
 from widgetsvc.web.rate_limit import Allowances, RateLimit, limit_of
 from widgetsvc.wiring import build_services
 
@@ -38,7 +39,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     request_log.install(app, services.metrics)
     if settings.rate_limit == "on":
         RateLimit(services.counts, _allowances(settings)).install(app, services.backend)
-    for module in (embed, frame, token, pages):
+    for module in (embed, frame, token, manage, pages):
         app.register_blueprint(module.blueprint)
     ops.install(app, services, settings.metrics_token)
     headers.install(app)

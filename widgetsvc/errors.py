@@ -70,7 +70,7 @@ class InvalidRequest(ServiceError):
 
 
 class UnknownKey(ServiceError):
-    """The publishable key names no tenant."""
+    """The key names no tenant, or is of the wrong kind."""
 
     code = "unknown_key"
     title = "Unknown key"

@@ -10,6 +10,7 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.repeats import Repeats
@@ -37,6 +38,7 @@ class Services:
     registry: TenantRegistry
     desk: EmbedDesk
     repeats: Repeats
+    idempotency: IdempotencyKeys
     refused_origins: RefusedOrigins
     usage: Usage
     counts: Counts

@@ -31,6 +31,7 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.renewals import Renewals
@@ -72,6 +73,7 @@ class Operations:
     signing_keys: SigningKeyStore
     widgets: WidgetStore
     refused_origins: RefusedOrigins
+    idempotency: IdempotencyKeys
     cronofy: CronofyClient
     guard: Guard | None
     """What keeps calls from a Cronofy that fails; None where the embedded backend answers them."""
@@ -115,6 +117,7 @@ def build_operations(
         signing_keys=SigningKeyStore(engine, trail, cipher, clock),
         widgets=WidgetStore(engine, trail, calendars),
         refused_origins=RefusedOrigins(engine, clock),
+        idempotency=IdempotencyKeys(engine, cipher, clock),
         cronofy=cronofy,
         guard=guard,
         applications=backend.accounts if backend else None,
@@ -189,6 +192,7 @@ def build_services(
         desk=desk,
         repeats=Repeats(),
         refused_origins=parts.refused_origins,
+        idempotency=parts.idempotency,
         usage=usage,
         counts=counts,
         metrics=metrics,

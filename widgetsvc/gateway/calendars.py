@@ -153,6 +153,18 @@ class CalendarDirectory:
         """A tenant's calendars, in order of id."""
         return self._find(tenant, None)
 
+    def page(self, tenant: Tenant, limit: int, after: str | None = None) -> list[TenantCalendar]:
+        """The first calendars in order of id, from the one after `after`."""
+        query = _CALENDARS.where(tenant_calendars.c.tenant_id == tenant.tenant_id).limit(limit)
+        if after is not None:
+            query = query.where(tenant_calendars.c.application_calendar_id > after)
+        with self._reader.connect() as connection:
+            return [TenantCalendar(*row) for row in connection.execute(query)]
+
+    def read(self, tenant: Tenant, application_calendar_id: str) -> TenantCalendar:
+        """Return a calendar, be it revoked or not. Raises UnknownCalendar."""
+        return self._known(tenant, [application_calendar_id])[application_calendar_id]
+
     def subs(self, tenant: Tenant, ids: Sequence[str]) -> tuple[str, ...]:
         """Resolve calendar ids to subs, in the order given.
 

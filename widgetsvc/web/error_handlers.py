@@ -60,7 +60,7 @@ _WORTH_RETRYING = (
 # To a person, a frame whose key nobody knows is a page that is not there.
 _PAGE_STATUSES = {errors.UnknownKey.code: HTTPStatus.NOT_FOUND}
 
-_HTTP_CODES = {
+HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_request",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
@@ -113,7 +113,7 @@ def _storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response
 
 def _http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = _HTTP_CODES.get(status, "http_error")
+    code = HTTP_CODES.get(status, "http_error")
     g.error_code = code
     response = _answer(status, code, status.phrase, error.description or status.description, {})
     allowed = getattr(error, "valid_methods", None)

@@ -1,0 +1,1 @@
+"""`/manage/v1`: the management API for tenants' own servers."""
