@@ -10,6 +10,7 @@ from widgetsvc.elements import Bundle, Encoded
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
@@ -27,6 +28,7 @@ class Services:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    key_sets: KeySets
     registry: TenantRegistry
     desk: EmbedDesk
     bundle: Bundle

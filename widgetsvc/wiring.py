@@ -28,10 +28,13 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signed_access import SignedAccess
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
@@ -57,6 +60,7 @@ class Operations:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    key_sets: KeySets
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
@@ -66,7 +70,10 @@ class Operations:
 
 
 def build_operations(
-    settings: Settings, clock: Clock = system_clock, pages: PageAssets | None = None
+    settings: Settings,
+    clock: Clock = system_clock,
+    pages: PageAssets | None = None,
+    monotonic: Clock = monotonic_clock,
 ) -> Operations:
     """Assemble what needs no web server; the backend has hosted pages if it is given what they are made of.
 
@@ -75,7 +82,10 @@ def build_operations(
     engine = open_database(settings)
     secret_key = secret_key_of(settings)
     credentials = _credentials(settings, secret_key)
-    backend = None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock)
+    outbound = Outbound(allow_private=settings.allow_private_callbacks == "on")
+    backend = (
+        None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock, outbound)
+    )
     backend_app = create_backend_app(backend, pages) if backend else None
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
@@ -86,6 +96,7 @@ def build_operations(
         tenants=TenantDirectory(engine, trail, cipher, clock),
         calendars=CalendarDirectory(engine, trail, cronofy, clock),
         signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        key_sets=KeySets(outbound, monotonic),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
@@ -95,7 +106,12 @@ def build_operations(
 
 
 def _backend(
-    settings: Settings, engine: Engine, secret_key: bytes, credentials: Credentials, clock: Clock
+    settings: Settings,
+    engine: Engine,
+    secret_key: bytes,
+    credentials: Credentials,
+    clock: Clock,
+    outbound: Outbound,
 ) -> Backend:
     limits = parse_many(settings.api_rate_limits) if settings.rate_limit == "on" else []
     backend = Backend.over(
@@ -103,7 +119,7 @@ def _backend(
         secret_key,
         settings.public_url,
         clock,
-        outbound=Outbound(allow_private=settings.allow_private_callbacks == "on"),
+        outbound=outbound,
         rate_limits=RateLimits(limits),
     )
     backend.accounts.ensure_application(credentials, _GATEWAY_APPLICATION)
@@ -120,7 +136,7 @@ def build_services(
 ) -> Services:
     """Assemble everything that the settings ask for. Raises ConfigurationError."""
     bundle = build_bundle(settings)
-    parts = build_operations(settings, clock, _pages(settings, bundle))
+    parts = build_operations(settings, clock, _pages(settings, bundle), monotonic)
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     cache = TokenCache(clock=monotonic)
     registry = TenantRegistry(
@@ -128,6 +144,9 @@ def build_services(
     )
     desk = EmbedDesk(
         registry=registry,
+        signed_access=SignedAccess(
+            registry, parts.key_sets, UsedAssertions(parts.engine, clock), settings.public_url, clock
+        ),
         cronofy=parts.cronofy,
         cache=cache,
         service=service,
@@ -139,6 +158,7 @@ def build_services(
         tenants=parts.tenants,
         calendars=parts.calendars,
         signing_keys=parts.signing_keys,
+        key_sets=parts.key_sets,
         registry=registry,
         desk=desk,
         bundle=bundle,

@@ -8,6 +8,7 @@ from widgetsvc.cli.applications import application
 from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
 from widgetsvc.cli.serving import demo, serve
+from widgetsvc.cli.signing_keys import signing_key
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
 from widgetsvc.cli.tenants import tenant
@@ -28,6 +29,7 @@ main.add_command(db)
 main.add_command(application)
 main.add_command(account)
 main.add_command(tenant)
+main.add_command(signing_key)
 main.add_command(calendar)
 for command in (import_file, export_file, feed):
     calendar.add_command(command)

@@ -16,6 +16,9 @@ DAYS_AHEAD = 14
 OPENS, CLOSES = time(9), time(17)
 _SATURDAY = 5
 
+AVAILABILITY_RULE_ID = "default"
+"""The rule that is edited unless the page names another one; rules belong to the calendar's account."""
+
 
 def element_options(
     element: Element | None, subs: Sequence[str], *, api_url: str, tzid: str, now: float
@@ -26,9 +29,16 @@ def element_options(
     of the tenant's zone, from now to two weeks ahead.
     """
     options: dict[str, Any] = {"api_domain": api_url}
-    if element is None or element is Element.AGENDA:
-        return options
-    return options | {"tzid": tzid, "availability_query": availability_query(subs, tzid, now)}
+    match element:
+        case None | Element.AGENDA:
+            return options
+        case Element.AVAILABILITY_RULES:
+            return options | {"tzid": tzid, "availability_rule_id": AVAILABILITY_RULE_ID}
+        case Element.CALENDAR_SYNC:
+            # Application calendars connect no further profiles, but the Element does not start without it.
+            return options | {"authorization_url": f"{api_url}/oauth/authorize", "single_profile": True}
+        case _:
+            return options | {"tzid": tzid, "availability_query": availability_query(subs, tzid, now)}
 
 
 def availability_query(subs: Sequence[str], tzid: str, now: float) -> dict[str, Any]:

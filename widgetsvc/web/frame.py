@@ -2,7 +2,8 @@
 
 Who may frame it is the tenant's list of origins, enforced by the browser (`frame-ancestors`). Its HTML has
 no token, no event and no name in it: the loader inside asks for a token as on any other page, with the
-service's own origin.
+service's own origin. An assertion comes in the address's fragment (`#assertion=…`), which browsers send to no
+server, so that it stands in no log.
 """
 
 import re
@@ -10,7 +11,7 @@ import re
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
+from widgetsvc.errors import Fault, InvalidRequest
 from widgetsvc.gateway.tenants import Access
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
@@ -39,9 +40,10 @@ def frame(element: str) -> Response:
     services = current_services()
     tenant = services.registry.by_publishable_key(key).tenant
     tenant.check_active()
-    if tenant.policy.access is Access.SIGNED or kind.needs_assertion:
-        raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
-    services.calendars.check(tenant, calendars)
+    signed = tenant.policy.access is Access.SIGNED or kind.needs_assertion
+    if not signed:
+        # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
+        services.calendars.check(tenant, calendars)
     nonce = new_nonce()
     html = render_template(
         "frame.html",
@@ -51,6 +53,7 @@ def frame(element: str) -> Response:
         element=kind.value,
         key=key,
         calendars=calendars,
+        signed=signed,
         tzid=request.args.get("tzid"),
         locale=request.args.get("locale"),
         options=request.args.get("options"),
