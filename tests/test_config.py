@@ -7,10 +7,11 @@ from threading import Barrier
 
 import pytest
 
-from widgetsvc.config import SecretFile, Settings, secret_key_of
+from widgetsvc.config import SecretFile, Settings, secret_file_of, secret_keys_of
 from widgetsvc.errors import ConfigurationError
 
 SECRET = "0123456789abcdef" * 4
+OLDER, OLDEST = "fedcba9876543210" * 4, "0f1e2d3c4b5a6978" * 4
 CLOUD = {"WIDGETSVC_CRONOFY_CLIENT_ID": "client", "WIDGETSVC_CRONOFY_CLIENT_SECRET": "kept to ourselves"}
 
 EVERY_SETTING = {
@@ -19,6 +20,7 @@ EVERY_SETTING = {
     "WIDGETSVC_CACHE_URL": "memory://",
     "WIDGETSVC_PUBLIC_URL": "https://w.example.com/",
     "WIDGETSVC_SECRET_KEY": SECRET,
+    "WIDGETSVC_SECRET_KEY_FALLBACKS": f"{OLDER}, {OLDEST}",
     "WIDGETSVC_ELEMENTS_DIR": "/srv/elements",
     "WIDGETSVC_CRONOFY_CLIENT_ID": "client",
     "WIDGETSVC_CRONOFY_CLIENT_SECRET": "kept to ourselves",
@@ -67,6 +69,7 @@ def test_every_setting_is_read() -> None:
         "cache_url": "memory://",
         "public_url": "https://w.example.com",
         "secret_key": SECRET,
+        "secret_key_fallbacks": (OLDER, OLDEST),
         "elements_dir": Path("/srv/elements"),
         "cronofy_client_id": "client",
         "cronofy_client_secret": "kept to ourselves",
@@ -125,6 +128,9 @@ BAD_VALUES = [
     ("WIDGETSVC_SECRET_KEY", "a" * 31),
     ("WIDGETSVC_SECRET_KEY", "a" * 64),
     ("WIDGETSVC_SECRET_KEY", "abcdefg" * 10),
+    ("WIDGETSVC_SECRET_KEY_FALLBACKS", "a" * 31),
+    ("WIDGETSVC_SECRET_KEY_FALLBACKS", f"{OLDER},"),
+    ("WIDGETSVC_SECRET_KEY_FALLBACKS", f"{OLDER},{'a' * 64}"),
     ("WIDGETSVC_CRONOFY_DATA_CENTER", "fr"),
     ("WIDGETSVC_RATE_LIMIT", "no"),
     ("WIDGETSVC_API_RATE_LIMITS", "many"),
@@ -238,7 +244,7 @@ def test_no_representation_shows_a_secret() -> None:
     settings = Settings.from_environment(EVERY_SETTING)
 
     for text in (repr(settings), str(settings)):
-        assert SECRET not in text
+        assert not any(secret in text for secret in (SECRET, OLDER, OLDEST))
         assert "kept to ourselves" not in text
         assert "https://w.example.com" in text
 
@@ -253,22 +259,47 @@ def test_no_fault_repeats_a_secret() -> None:
 def test_the_given_secret_is_used_and_none_is_kept(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", secret_key=SECRET)
 
-    assert secret_key_of(settings) == SECRET.encode()
+    assert secret_keys_of(settings) == (SECRET.encode(),)
     assert not settings.data_dir.exists()
 
 
 def test_a_secret_is_made_once_and_reused(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "deep" / "data")
 
-    first = secret_key_of(settings)
+    (first,) = secret_keys_of(settings)
 
     assert len(first) == 64
-    assert secret_key_of(settings) == first
-    assert secret_key_of(Settings(data_dir=tmp_path / "other")) != first
+    assert secret_keys_of(settings) == (first,)
+    assert secret_keys_of(Settings(data_dir=tmp_path / "other")) != (first,)
+
+
+@pytest.mark.parametrize("secret", [SECRET, ""], ids=["given", "kept"])
+def test_fallbacks_stand_behind_the_secret(tmp_path: Path, secret: str) -> None:
+    given = {"WIDGETSVC_SECRET_KEY": secret} if secret else {}
+    given |= {"WIDGETSVC_SECRET_KEY_FALLBACKS": f"{OLDER},{OLDEST}"}
+    settings = Settings.from_environment(given, data_dir=tmp_path)
+
+    current, *fallbacks = secret_keys_of(settings)
+
+    assert current not in fallbacks
+    assert fallbacks == [OLDER.encode(), OLDEST.encode()]
+
+
+def test_a_kept_secret_that_is_replaced_stands_behind_the_new_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    (first,) = secret_keys_of(settings)
+
+    secret_file_of(settings).rotate()
+    second, *older = secret_keys_of(settings)
+
+    assert second != first
+    assert older == [first]
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
 
 
 def test_the_kept_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    secret_key_of(Settings(data_dir=tmp_path))
+    secret_keys_of(Settings(data_dir=tmp_path))
 
     (file,) = tmp_path.iterdir()
     assert file.name == "secret_key"
@@ -278,7 +309,7 @@ def test_the_kept_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 def test_of_many_that_start_at_once_all_read_the_same_secret(tmp_path: Path) -> None:
     together = Barrier(8, timeout=10)
 
-    def start(path: Path) -> str:
+    def start(path: Path) -> tuple[str, ...]:
         together.wait()
         return SecretFile(path).read_or_create()
 
@@ -288,13 +319,13 @@ def test_of_many_that_start_at_once_all_read_the_same_secret(tmp_path: Path) -> 
             assert len(set(pool.map(start, [path] * 8))) == 1
 
 
-@pytest.mark.parametrize("kept", ["", "too short\n", "a" * 64])
+@pytest.mark.parametrize("kept", ["", "too short\n", "a" * 64, f"{SECRET}\nshort\n"])
 def test_a_kept_file_that_holds_no_secret_is_named(tmp_path: Path, kept: str) -> None:
     file = tmp_path / "secret_key"
     file.write_text(kept)
 
     with pytest.raises(ConfigurationError) as caught:
-        secret_key_of(Settings(data_dir=tmp_path))
+        secret_keys_of(Settings(data_dir=tmp_path))
 
     (fault,) = caught.value.faults
     assert fault.startswith(f"{file}: ")

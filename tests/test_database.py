@@ -1,5 +1,6 @@
 """The schema in the code and the one that the migrations make are the same."""
 
+import hashlib
 import sqlite3
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -7,11 +8,31 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, MetaData
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine, MetaData, text
 
+from tests.clocks import FakeClock
 from widgetsvc import database
 from widgetsvc.calendars.store.schema import metadata as calendars
+from widgetsvc.gateway.audit import AuditTrail
+from widgetsvc.gateway.keys import KeyKind
+from widgetsvc.gateway.origins import OriginRules
 from widgetsvc.gateway.schema import metadata as gateway
+from widgetsvc.gateway.signing_keys import SigningKeyStore
+from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
+from widgetsvc.permissions import Permission
+
+PUBLISHABLE_KEY, SECRET_KEY = "pk_written-by-the-first", "sk_written-by-the-first"
+WRITTEN_OF_A_TENANT = (
+    "INSERT INTO tenants (tenant_id, slug, name, publishable_key, secret_key_hash, access, permissions, tzid, "
+    "suspended, created_at) VALUES (7, 'acme', 'Acme', :publishable_key, :digest, 'signed', '[\"agenda\"]', "
+    "'Europe/London', false, 1700000000)",
+    "INSERT INTO origin_rules (tenant_id, position, rule) VALUES (7, 0, 'https://jobs.example.com')",
+    "INSERT INTO signing_keys (tenant_id, kid, alg, secret_encrypted, created_at) "
+    "VALUES (7, 'key_1', 'HS256', :secret, 1700000000)",
+    "INSERT INTO tenant_calendars (tenant_id, application_calendar_id, upstream_id, sub, created_at) "
+    "VALUES (7, 'store-42', 'acme:store-42', 'apc_1', 1700000000)",
+)
 
 WRITTEN_BY_THE_FIRST_REVISION = (
     "INSERT INTO applications VALUES (1, 'app_1', x'01', 'App', 0)",
@@ -84,3 +105,41 @@ def test_an_upgrade_keeps_what_was_written_before(tmp_path: Path) -> None:
         ("application_calendar", "store-42", "short", 0),
     ]
     assert enforced == 1
+
+
+@pytest.mark.parametrize("revision", ["0001", "0004"])
+def test_an_upgrade_keeps_tenants_and_their_keys_working(
+    tmp_path: Path, clock: FakeClock, revision: str
+) -> None:
+    engine = database.connect(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    database.upgrade(engine, revision)
+    cipher = Fernet(Fernet.generate_key())
+    values = {
+        "publishable_key": PUBLISHABLE_KEY,
+        "digest": hashlib.sha256(SECRET_KEY.encode()).digest(),
+        "secret": cipher.encrypt(b"a secret of the tenant, 32 bytes!"),
+    }
+    with engine.execution_options(writes=True).begin() as connection:
+        for statement in WRITTEN_OF_A_TENANT:
+            connection.execute(text(statement), values)
+
+    database.upgrade(engine)
+
+    trail = AuditTrail(engine, clock)
+    tenants = TenantDirectory(engine, trail, cipher, clock)
+    signing_keys = SigningKeyStore(engine, trail, cipher, clock)
+    acme = tenants.by_publishable_key(PUBLISHABLE_KEY)
+    named, key = tenants.by_secret_key(SECRET_KEY)
+    assert named == acme
+    assert (key.kind, key.created_at, key.hint) == (KeyKind.SECRET, 1_700_000_000, "")
+    assert (acme.tenant_id, acme.slug, acme.name, acme.version) == (7, "acme", "Acme", 1)
+    assert acme.policy == Policy(Access.SIGNED, frozenset({Permission.AGENDA}), "Europe/London")
+    assert acme.origins == OriginRules.of(["https://jobs.example.com"])
+    assert [key.kid for key in signing_keys.all_of(acme)] == ["key_1"]
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT application_calendar_id, sub FROM tenant_calendars").all()
+    assert kept == [("store-42", "apc_1")]
+    tenants.rotate_key(acme, KeyKind.SECRET)
+    assert tenants.by_secret_key(SECRET_KEY)[0].slug == "acme"
+    tenants.delete(acme)
+    assert tenants.create("other", "Other", []).tenant.tenant_id == 8

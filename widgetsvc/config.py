@@ -7,8 +7,8 @@ start with a list of all faults, so that a typo never runs as a default.
 import os
 import secrets
 import tempfile
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -65,6 +65,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _secrets(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return tuple(_secret(text.strip()) for text in given.split(","))
+
+
 def _rate_limits(text: str) -> str:
     try:
         parse_many(text)
@@ -95,6 +101,9 @@ class Settings(BaseModel):
 
     secret_key: Annotated[str, AfterValidator(_secret), Field(repr=False)] = ""
     """From which all other secrets are derived; made and kept in the data folder where it is not given."""
+
+    secret_key_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_secrets), Field(repr=False)] = ()
+    """Older secrets, comma separated: what they made is still read, but nothing new is made with them."""
 
     elements_dir: Path = Path("node_modules/cronofy-elements/dist")
     """Folder of the UI Elements bundle; without it pages load the bundle from Cronofy's CDN."""
@@ -202,39 +211,63 @@ def _faults(error: ValidationError) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """The service's secret in the data folder, made at the first start and readable by its owner only."""
+    """The service's secret in the data folder, made at the first start and readable by its owner only.
+
+    It is the first line; older ones that it has replaced may stand below, one a line.
+    """
 
     path: Path
 
-    def read_or_create(self) -> str:
-        """Return the secret. Of two processes that start at once, one makes it and both read it."""
+    def read_or_create(self) -> tuple[str, ...]:
+        """Return the secrets. Of two processes that start at once, one makes it and both read it.
+
+        Raises ValueError where a line is no secret.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
-            self._create()
-        return _secret(self.path.read_text().strip())
+            # Of two links the second fails.
+            with self._written(_new_secret()) as temporary, suppress(FileExistsError):
+                os.link(temporary, self.path)
+        return tuple(_secret(line.strip()) for line in self.path.read_text().strip().split("\n"))
 
-    def _create(self) -> None:
-        # Written beside (as 0600) and linked into place: another process that starts now never reads half a
-        # file, and of two links the second fails.
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)
+    def rotate(self) -> None:
+        """Put a new secret in front of those there are. Raises ValueError where a line is no secret."""
+        with self._written(_new_secret(), *self.read_or_create()) as temporary:
+            temporary.rename(self.path)
+
+    @contextmanager
+    def _written(self, *lines: str) -> Iterator[Path]:
+        """A file beside (as 0600), to be put into place: nobody who starts now reads half of one."""
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(f"{secrets.token_hex(_MIN_SECRET_BYTES)}\n")
-            with suppress(FileExistsError):
-                os.link(temporary, self.path)
+                file.writelines(f"{line}\n" for line in lines)
+            yield Path(name)
         finally:
-            Path(temporary).unlink()
+            Path(name).unlink(missing_ok=True)
 
 
-def secret_key_of(settings: Settings) -> bytes:
-    """The service's secret as bytes: the setting, or what the data folder keeps.
+def _new_secret() -> str:
+    return secrets.token_hex(_MIN_SECRET_BYTES)
 
-    Raises ConfigurationError where the kept file does not hold one.
+
+def secret_file_of(settings: Settings) -> SecretFile:
+    """Where the secret is kept unless it is a setting."""
+    return SecretFile(settings.data_dir / "secret_key")
+
+
+def secret_keys_of(settings: Settings) -> tuple[bytes, ...]:
+    """The service's secrets as bytes: the current one, from the setting or the data folder, and older ones.
+
+    To replace the current one, make it a fallback of a new one, and restart. `widgetsvc db reencrypt` brings
+    all that is stored under the new one; once the last element token of the old one is over (18 hours), it
+    can be dropped. Raises ConfigurationError where the kept file does not hold secrets.
     """
+    fallbacks = settings.secret_key_fallbacks
     if settings.secret_key:
-        return settings.secret_key.encode()
-    file = SecretFile(settings.data_dir / "secret_key")
+        return tuple(secret.encode() for secret in (settings.secret_key, *fallbacks))
+    file = secret_file_of(settings)
     try:
-        return file.read_or_create().encode()
+        return tuple(secret.encode() for secret in (*file.read_or_create(), *fallbacks))
     except ValueError as error:
         raise ConfigurationError([f"{file.path}: {error}"]) from None

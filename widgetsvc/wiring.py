@@ -1,12 +1,11 @@
 """Builds the services: the only place that names concrete classes."""
 
-import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import httpx
-from cryptography.fernet import Fernet, MultiFernet
 from flask import Flask
 from limits import parse_many
 from sqlalchemy import Engine, text
@@ -15,13 +14,13 @@ from widgetsvc import __version__, database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.delivery import CourierService
-from widgetsvc.calendars.keys import derive_key
+from widgetsvc.calendars.keys import Cipher, Purpose, derive_key
 from widgetsvc.calendars.pages.assets import PageAssets
 from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_key_of
+from widgetsvc.config import Settings, secret_keys_of
 from widgetsvc.cronofy.client import CronofyClient, http_client
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
@@ -80,15 +79,15 @@ def build_operations(
     Raises ConfigurationError.
     """
     engine = open_database(settings)
-    secret_key = secret_key_of(settings)
-    credentials = _credentials(settings, secret_key)
+    secret_keys = secret_keys_of(settings)
+    credentials = _credentials(settings, secret_keys[0])
     outbound = Outbound(allow_private=settings.allow_private_callbacks == "on")
     backend = (
-        None if settings.is_cloud else _backend(settings, engine, secret_key, credentials, clock, outbound)
+        None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock, outbound)
     )
     backend_app = create_backend_app(backend, pages) if backend else None
     cronofy = _cronofy(settings, backend_app, credentials)
-    cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "signing secrets")))])
+    cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
     return Operations(
         engine=engine,
@@ -108,7 +107,7 @@ def build_operations(
 def _backend(
     settings: Settings,
     engine: Engine,
-    secret_key: bytes,
+    secret_keys: Sequence[bytes],
     credentials: Credentials,
     clock: Clock,
     outbound: Outbound,
@@ -116,9 +115,10 @@ def _backend(
     limits = parse_many(settings.api_rate_limits) if settings.rate_limit == "on" else []
     backend = Backend.over(
         engine,
-        secret_key,
+        secret_keys[0],
         settings.public_url,
         clock,
+        secret_key_fallbacks=secret_keys[1:],
         outbound=outbound,
         rate_limits=RateLimits(limits),
     )
@@ -189,7 +189,7 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
     """The operator's credentials, or for the embedded backend ones that derive from the secret."""
     if settings.cronofy_client_id is not None and settings.cronofy_client_secret is not None:
         return Credentials(settings.cronofy_client_id, settings.cronofy_client_secret)
-    return Credentials("app_gateway", derive_key(secret_key, "gateway application").hex())
+    return Credentials("app_gateway", derive_key(secret_key, Purpose.GATEWAY_APPLICATION).hex())
 
 
 def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:

@@ -1,6 +1,6 @@
 """The embedded backend as one object, and the Flask application that serves it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -47,35 +47,38 @@ class Backend:
     clock: Clock
 
     @classmethod
-    def over(
+    def over(  # noqa: PLR0913 - what it stands on, and how it is set
         cls,
         engine: Engine,
         secret_key: bytes,
         public_url: str,
         clock: Clock = system_clock,
         *,
+        secret_key_fallbacks: Sequence[bytes] = (),
         outbound: Outbound | None = None,
         rate_limits: RateLimits | None = None,
     ) -> "Backend":
         """Assemble the backend over a database whose schema is up to date.
 
-        By default callbacks go to the public internet only, and requests are not limited.
+        `secret_key_fallbacks` are older secrets: what they made is still read. By default callbacks go to the
+        public internet only, and requests are not limited.
         """
+        secret_keys = (secret_key, *secret_key_fallbacks)
         outbox = Outbox(engine, clock)
         channels = ChannelStore(engine, outbox, clock)
         return cls(
             writer=engine.execution_options(writes=True),
-            accounts=AccountStore(engine, secret_key, clock),
+            accounts=AccountStore(engine, secret_keys, clock),
             events=EventStore(engine, clock, channels.changed),
             availability_rules=AvailabilityRuleStore(engine, clock),
             available_periods=AvailablePeriodStore(engine),
-            feeds=FeedStore(engine, secret_key),
-            element_tokens=ElementTokens(secret_key, clock),
+            feeds=FeedStore(engine, secret_keys),
+            element_tokens=ElementTokens(secret_keys, clock),
             channels=channels,
             outbox=outbox,
             outbound=outbound or Outbound(),
             rate_limits=rate_limits or RateLimits(),
-            scheduling_links=SchedulingLinkStore(engine, secret_key, clock),
+            scheduling_links=SchedulingLinkStore(engine, secret_keys, clock),
             public_url=public_url,
             clock=clock,
         )

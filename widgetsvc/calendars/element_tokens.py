@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from widgetsvc.calendars.keys import derive_key
+from widgetsvc.calendars.keys import Purpose, derive_key
 from widgetsvc.clock import Clock
 from widgetsvc.permissions import Permission
 
@@ -44,10 +44,10 @@ class IssuedElementToken:
 
 
 class ElementTokens:
-    """Issues and reads element tokens."""
+    """Issues element tokens with the current secret, and reads those of older ones, too."""
 
-    def __init__(self, secret_key: bytes, clock: Clock) -> None:
-        self._key = OctKey.import_key(derive_key(secret_key, "element tokens"))
+    def __init__(self, secret_keys: Sequence[bytes], clock: Clock) -> None:
+        self._keys = [OctKey.import_key(derive_key(secret, Purpose.ELEMENT_TOKENS)) for secret in secret_keys]
         self._clock = clock
 
     def issue(
@@ -61,16 +61,14 @@ class ElementTokens:
             "origin": origin,
             "exp": int(self._clock()) + LIFE,
         }
-        return IssuedElementToken(jwt.encode({"alg": _ALGORITHM}, claims, self._key), LIFE)
+        return IssuedElementToken(jwt.encode({"alg": _ALGORITHM}, claims, self._keys[0]), LIFE)
 
     def read(self, token: str) -> ElementTokenClaims | None:
         """Return what a token of ours says, None if it is not one of ours. Expired ones are read too."""
         if len(token) > MAX_LENGTH:
             return None
-        try:
-            claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
-        # A header member of the wrong type makes joserfc raise TypeError.
-        except (JoseError, ValueError, TypeError, RecursionError):
+        claims = next(filter(None, (_claims(token, key) for key in self._keys)), None)
+        if claims is None:
             return None
         return ElementTokenClaims(
             application_id=claims["app"],
@@ -83,3 +81,11 @@ class ElementTokens:
     def is_live(self, claims: ElementTokenClaims) -> bool:
         """Whether the token's time is not over."""
         return claims.expires_at > self._clock()
+
+
+def _claims(token: str, key: OctKey) -> dict[str, Any] | None:
+    try:
+        return jwt.decode(token, key, algorithms=[_ALGORITHM]).claims
+    # A header member of the wrong type makes joserfc raise TypeError.
+    except (JoseError, ValueError, TypeError, RecursionError):
+        return None

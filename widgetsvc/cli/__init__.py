@@ -5,8 +5,11 @@ import click
 from widgetsvc import __version__
 from widgetsvc.cli.accounts import account
 from widgetsvc.cli.applications import application
+from widgetsvc.cli.audit import audit
 from widgetsvc.cli.calendar_files import export_file, feed, import_file
 from widgetsvc.cli.calendars import calendar
+from widgetsvc.cli.keys import revoke_key, rotate_key
+from widgetsvc.cli.origins import origin
 from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.signing_keys import signing_key
 from widgetsvc.cli.storage import db
@@ -30,6 +33,10 @@ main.add_command(application)
 main.add_command(account)
 main.add_command(tenant)
 main.add_command(signing_key)
+main.add_command(origin)
 main.add_command(calendar)
+main.add_command(audit)
+for command in (rotate_key, revoke_key):
+    tenant.add_command(command)
 for command in (import_file, export_file, feed):
     calendar.add_command(command)

@@ -1,30 +1,25 @@
 """Commands for the keys with which tenants' servers sign assertions."""
 
-from datetime import UTC, datetime
 from typing import IO, Any
 
 import click
 
-from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
+from widgetsvc.cli.support import (
+    DURATION,
+    TEXT,
+    as_json,
+    instant,
+    instant_or_none,
+    operations,
+    print_json,
+    print_table,
+)
 from widgetsvc.gateway.signatures import MAX_PUBLIC_KEY, PUBLIC_ALGORITHMS, SigningAlgorithm, SigningKey
-from widgetsvc.gateway.tenants import DEFAULT_OVERLAP
-
-_HOUR = 3_600
 
 
 @click.group("signing-key")
 def signing_key() -> None:
     """The keys with which tenants' servers sign assertions."""
-
-
-def _overlap(default_hours: int, help_text: str) -> Any:
-    return click.option(
-        "--overlap-hours",
-        type=click.IntRange(0, 90 * 24),
-        default=default_hours,
-        show_default=True,
-        help=help_text,
-    )
 
 
 @signing_key.command("add")
@@ -67,7 +62,10 @@ def signing_key_list(tenant: str, *, as_json: bool) -> None:
     if as_json:
         print_json([{"tenant": tenant, **_document(key)} for key in keys])
         return
-    rows = [(key.kid, key.alg.value, _shown(key.created_at), _shown(key.expires_at)) for key in keys]
+    rows = [
+        (key.kid, key.alg.value, instant(key.created_at), instant_or_none(key.expires_at) or "-")
+        for key in keys
+    ]
     none = f"{tenant} has no signing keys; `widgetsvc signing-key rotate {tenant}` makes a secret."
     print_table(("KID", "ALG", "CREATED", "ENDS"), rows, none)
     if owner.jwks_url is not None:
@@ -76,13 +74,19 @@ def signing_key_list(tenant: str, *, as_json: bool) -> None:
 
 @signing_key.command("rotate")
 @click.argument("tenant", type=TEXT)
-@_overlap(DEFAULT_OVERLAP // _HOUR, "How long older secrets stay good; 0 ends them at once.")
+@click.option(
+    "--overlap",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="How long older secrets stay good, such as 30m, 24h or 7d; 0 ends them at once.",
+)
 @as_json
-def signing_key_rotate(tenant: str, *, overlap_hours: int, as_json: bool) -> None:
+def signing_key_rotate(tenant: str, *, overlap: int, as_json: bool) -> None:
     """Make a new HS256 secret for TENANT, which is shown this once."""
     service = operations()
     owner = service.tenants.by_slug(tenant)
-    key = service.signing_keys.rotate_secret(owner, overlap=overlap_hours * _HOUR)
+    key = service.signing_keys.rotate_secret(owner, overlap=overlap)
     if as_json:
         print_json({"tenant": tenant, **_document(key), "secret": key.secret.decode()})
         return
@@ -92,31 +96,28 @@ def signing_key_rotate(tenant: str, *, overlap_hours: int, as_json: bool) -> Non
 @signing_key.command("revoke")
 @click.argument("tenant", type=TEXT)
 @click.argument("kid", type=TEXT)
-@_overlap(0, "How long the key stays good; 0 ends it at once.")
+@click.option(
+    "--overlap",
+    type=DURATION,
+    default="0",
+    show_default=True,
+    help="How long the key stays good, such as 30m, 24h or 7d; 0 ends it at once.",
+)
 @as_json
-def signing_key_revoke(tenant: str, kid: str, *, overlap_hours: int, as_json: bool) -> None:
+def signing_key_revoke(tenant: str, kid: str, *, overlap: int, as_json: bool) -> None:
     """End TENANT's signing key KID, at once or after a while."""
     service = operations()
-    service.signing_keys.revoke(service.tenants.by_slug(tenant), kid, overlap=overlap_hours * _HOUR)
+    service.signing_keys.revoke(service.tenants.by_slug(tenant), kid, overlap=overlap)
     if as_json:
         print_json({"tenant": tenant, "kid": kid, "revoked": True})
         return
-    click.echo(f"{kid} is revoked." if overlap_hours == 0 else f"{kid} ends in {overlap_hours} hours.")
+    click.echo(f"{kid} {'is good for a while yet' if overlap else 'is revoked'}.")
 
 
 def _document(key: SigningKey) -> dict[str, Any]:
     return {
         "kid": key.kid,
         "alg": key.alg.value,
-        "created_at": _instant(key.created_at),
-        "expires_at": _instant(key.expires_at),
+        "created_at": instant(key.created_at),
+        "expires_at": instant_or_none(key.expires_at),
     }
-
-
-def _instant(seconds: int | None) -> str | None:
-    """Unix seconds as RFC 3339 writes them, in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _shown(seconds: int | None) -> str:
-    return _instant(seconds) or "-"

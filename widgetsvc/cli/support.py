@@ -1,7 +1,9 @@
 """What the commands share: types of argument, faults as exit statuses, and output."""
 
 import json
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -33,6 +35,26 @@ class _Text(click.ParamType[str]):
 
 
 TEXT = _Text()
+
+
+class _Duration(click.ParamType[int]):
+    """A length of time such as 90s, 30m, 24h or 7d, as seconds."""
+
+    name = "duration"
+    _seconds = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # noqa: RUF012 - read only
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if value == "0":
+            return 0
+        found = re.fullmatch(r"([0-9]{1,6})([smhd])", value)
+        if found is None:
+            self.fail(f"{value!r} is no duration; write one such as 30m, 24h, 7d or 0.", param, ctx)
+        return int(found[1]) * self._seconds[found[2]]
+
+
+DURATION = _Duration()
 
 
 class Commands(click.Group):
@@ -80,3 +102,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], none: str
     widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
         click.echo("  ".join(map(set_cell_size, row, widths)).rstrip())
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Print each value behind its name, for people; a value of several lines stays in its column."""
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        first, *more = value.split("\n")
+        click.echo(f"{name:<{width}}  {first}".rstrip())
+        for line in more:
+            click.echo(f"{'':<{width}}  {line}")
+
+
+def instant(seconds: int) -> str:
+    """Unix seconds as RFC 3339 writes them, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant_or_none(seconds: int | None) -> str | None:
+    """`instant`, or None for None."""
+    return None if seconds is None else instant(seconds)

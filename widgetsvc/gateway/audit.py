@@ -20,7 +20,7 @@ OPERATOR = "operator"
 """Who acts on the command line."""
 
 _LOCK = 7_203_486_130
-"""Any number; whoever adds to the trail on PostgreSQL holds the advisory lock of this name."""
+"""Any number; on PostgreSQL every transaction of the trail holds the advisory lock of this name."""
 
 
 class Action(StrEnum):
@@ -55,14 +55,17 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry of the trail; `at` is in Unix seconds. `details` never holds a secret."""
+    """An entry of the trail; `at` is in Unix seconds. `details` never holds a secret.
+
+    `action` is an `Action`, or the text of one that only a newer version knows.
+    """
 
     entry_id: int
     at: int
     tenant_id: int
     tenant: str
     by: str
-    action: Action
+    action: str
     subject: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,9 +93,6 @@ class Transaction:
             "subject": subject,
             "details": details,
         }
-        if not self.changes and self.connection.dialect.name == "postgresql":
-            # Entries have to become visible in the order of their ids, or a reader skips one for ever.
-            self.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         entry_id = self.connection.execute(
             insert(audit_trail).values(values).returning(audit_trail.c.entry_id)
         ).scalar_one()
@@ -114,8 +114,16 @@ class AuditTrail:
 
     @contextmanager
     def transaction(self, by: str) -> Iterator[Transaction]:
-        """Begin a transaction for changes made by `by`; nothing is recorded where it fails."""
+        """Begin a transaction for changes made by `by`; nothing is recorded where it fails.
+
+        These transactions come one after the other, on every database: what one of them reads of a tenant
+        stays as it is until it ends.
+        """
         with self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # SQLite's writers queue anyway. Besides, entries have to become visible in the order of their
+                # ids, or a reader skips one for ever; and a lock taken later could be one of a deadlock.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             transaction = Transaction(connection, by, int(self._clock()))
             yield transaction
         if transaction.changes:
@@ -132,10 +140,15 @@ class AuditTrail:
         query = select(audit_trail).where(audit_trail.c.entry_id > entry_id)
         return self._read(query.order_by(audit_trail.c.entry_id).limit(limit))
 
-    def of(self, tenant: Named | None, limit: int, before: int | None = None) -> list[Change]:
-        """Return a tenant's (or all) entries, the newest first, from the one before the entry `before`."""
+    def of(self, tenant: Named | str | None, limit: int, before: int | None = None) -> list[Change]:
+        """Return a tenant's (or all) entries, the newest first, from the one before the entry `before`.
+
+        A slug stands for every tenant that has ever had it, deleted ones included.
+        """
         query = select(audit_trail).order_by(audit_trail.c.entry_id.desc()).limit(limit)
-        if tenant is not None:
+        if isinstance(tenant, str):
+            query = query.where(audit_trail.c.tenant == tenant)
+        elif tenant is not None:
             query = query.where(audit_trail.c.tenant_id == tenant.tenant_id)
         if before is not None:
             query = query.where(audit_trail.c.entry_id < before)
@@ -143,5 +156,4 @@ class AuditTrail:
 
     def _read(self, query: Any) -> list[Change]:
         with self._reader.connect() as connection:
-            rows = connection.execute(query).mappings()
-            return [Change(**{**row, "action": Action(row["action"])}) for row in rows]
+            return [Change(**row) for row in connection.execute(query).mappings()]

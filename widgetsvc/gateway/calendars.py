@@ -25,7 +25,7 @@ from widgetsvc.errors import (
     UpstreamUnavailable,
 )
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
-from widgetsvc.gateway.schema import tenant_calendars, tenants
+from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
 _MAX_ID, _MAX_UPSTREAM_ID = 180, 255
@@ -233,9 +233,6 @@ class CalendarDirectory:
 def _insert_unknown(change: Transaction, tenant: Tenant, ids: Sequence[str], most: int) -> None:
     table = tenant_calendars
     own = table.c.tenant_id == tenant.tenant_id
-    # Two first uses at a time must not both find a calendar missing.
-    lock = select(tenants.c.tenant_id).where(tenants.c.tenant_id == tenant.tenant_id).with_for_update()
-    change.connection.execute(lock)
     query = select(table.c.application_calendar_id).where(own, table.c.application_calendar_id.in_(ids))
     known = set(change.connection.execute(query).scalars())
     missing = [name for name in ids if name not in known]

@@ -41,10 +41,14 @@ class TenantKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made, with its text, which is shown this once where the key is a secret one."""
+    """A key just made, with its text, which is shown this once where the key is a secret one.
+
+    `old_ends_at`, in Unix seconds, is when the key that it replaces ends.
+    """
 
     key: TenantKey
     text: str = field(repr=False)
+    old_ends_at: int | None = None
 
 
 def make_key(kind: KeyKind, now: int) -> NewKey:

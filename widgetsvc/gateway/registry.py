@@ -85,6 +85,7 @@ class TenantRegistry:
         self._generation = 0
         self._asking = Lock()
         self._last_entry = trail.newest()
+        self._answers = True
         self._answered_at = monotonic()
         self._ask_again_at = self._answered_at + FRESH_SECONDS
         self._forget_listeners: list[Callable[[Sequence[Change]], None]] = []
@@ -143,7 +144,11 @@ class TenantRegistry:
         return known.signing_keys
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:
-        """Call `listener` with the changes that this registry has heard of, its own and others'."""
+        """Call `listener` with the changes that this registry has heard of, its own and others'.
+
+        Some come twice. None at all, an empty sequence, stand for whatever there may have been: changes too
+        many to read one by one, a database put back from a backup, or one that has long been silent.
+        """
         self._forget_listeners.append(listener)
 
     def apply(self, changes: Sequence[Change]) -> None:
@@ -157,6 +162,8 @@ class TenantRegistry:
     def forget_all(self) -> None:
         """Forget every tenant."""
         self._forget(lambda _known: True)
+        for listener in self._forget_listeners:
+            listener(())
 
     def catch_up(self) -> None:
         """Make sure that no change older than a second is missed, as far as the database answers."""
@@ -191,10 +198,15 @@ class TenantRegistry:
         except SQLAlchemyError as error:
             now = self._monotonic()
             self._ask_again_at = now + RETRY_SECONDS
-            _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            if self._answers:
+                _log.warning("cannot follow changes, the database does not answer: %s", type(error).__name__)
+            self._answers = False
             if now - self._answered_at > STALE_SECONDS:
                 self.forget_all()
         else:
+            if not self._answers:
+                _log.info("following changes again")
+            self._answers = True
             self._answered_at = self._monotonic()
             self._ask_again_at = self._answered_at + FRESH_SECONDS
 

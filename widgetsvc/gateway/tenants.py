@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from cryptography.fernet import Fernet, MultiFernet
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
@@ -16,6 +16,7 @@ from widgetsvc.errors import (
     AlreadyExists,
     Conflict,
     InvalidName,
+    InvalidValue,
     PreconditionFailed,
     TenantSuspended,
     UnknownResource,
@@ -24,13 +25,16 @@ from widgetsvc.errors import (
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
 from widgetsvc.gateway.keys import KeyKind, NewKey, TenantKey, digest_of, make_key, unknown_key
-from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules
+from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules, printable
 from widgetsvc.gateway.signatures import SharedSecret, generate_secret
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.timezones import is_zone
 
 DEFAULT_OVERLAP = 24 * 3_600
 """Seconds for which the old key stays good beside the new one, unless another time is chosen."""
+
+MAX_OVERLAP = 90 * 24 * 3_600
+"""The longest overlap that can be chosen, in seconds."""
 
 MAX_KEYS = 2
 """Keys of one kind that a tenant can have at a time: the new one, and the old one until it ends."""
@@ -140,7 +144,7 @@ class TenantDirectory:
     """The tenants in the database. `cipher` encrypts the signing secrets at rest."""
 
     def __init__(self, engine: Engine, trail: AuditTrail, cipher: Cipher, clock: Clock) -> None:
-        self._reader = engine
+        self._reader = _reading_snapshots(engine)
         self._trail = trail
         self._cipher = cipher
         self._clock = clock
@@ -203,13 +207,18 @@ class TenantDirectory:
         *,
         by: str = OPERATOR,
     ) -> NewTenant:
-        """Create a tenant. Raises AlreadyExists, InvalidName, InvalidOriginRule."""
+        """Create a tenant. Raises AlreadyExists, InvalidName, InvalidOriginRule.
+
+        Raises Conflict where a deleted tenant of this slug has left calendars upstream: they would be the
+        new one's, under whose ids they are found there.
+        """
         policy = policy or Policy()
         _check_slug(slug)
         _check_names(name, policy)
         rules = OriginRules.of(origins)
         try:
             with self._trail.transaction(by) as change:
+                _check_nothing_is_inherited(change.connection, slug)
                 values = {"slug": slug, "name": name, "suspended": False, "version": 1}
                 stamps = {"created_at": change.at, "updated_at": change.at}
                 tenant_id = change.connection.execute(
@@ -223,7 +232,7 @@ class TenantDirectory:
                 publishable, secret = (make_key(kind, change.at) for kind in KeyKind)
                 for new in (publishable, secret):
                     _insert_key(change.connection, tenant_id, new)
-                tenant = self._reread(change, tenant_id)
+                (tenant,) = _read(change.connection, change.at, schema.tenants.c.tenant_id == tenant_id)
                 change.record(tenant, Action.TENANT_CREATED, origins=[str(rule) for rule in rules])
         except IntegrityError as error:
             raise AlreadyExists(f"A tenant called {slug} exists already; choose another slug.") from error
@@ -239,7 +248,7 @@ class TenantDirectory:
         """
         rules = None if wanted.allowed_origins is None else OriginRules.of(wanted.allowed_origins)
         with self._trail.transaction(by) as change:
-            old = self._locked(change, tenant, version)
+            old = self._current(change, tenant, version)
             new = replace(
                 old,
                 name=old.name if wanted.name is None else wanted.name,
@@ -258,7 +267,7 @@ class TenantDirectory:
             values = {"name": new.name, "jwks_url": new.jwks_url, **_policy_columns(new.policy)}
             self._write(change, old, **values)
             change.record(old, Action.TENANT_UPDATED, **differences)
-            return self._reread(change, old.tenant_id)
+            return self._current(change, old)
 
     def suspend(self, tenant: Tenant, *, by: str = OPERATOR) -> Tenant:
         """Refuse the tenant's embeds and its servers until it is resumed. Raises UnknownTenant."""
@@ -270,12 +279,12 @@ class TenantDirectory:
 
     def _set_suspended(self, tenant: Tenant, action: Action, by: str, *, suspended: bool) -> Tenant:
         with self._trail.transaction(by) as change:
-            old = self._locked(change, tenant)
+            old = self._current(change, tenant)
             if old.suspended == suspended:
                 return old
             self._write(change, old, suspended=suspended)
             change.record(old, action)
-            return self._reread(change, old.tenant_id)
+            return self._current(change, old)
 
     def delete(self, tenant: Tenant, *, by: str = OPERATOR) -> None:
         """Delete the tenant with all that is its own; the trail of it stays. Raises UnknownTenant.
@@ -283,66 +292,77 @@ class TenantDirectory:
         Its calendars go from here, but not from upstream: whoever wants that revokes them before.
         """
         with self._trail.transaction(by) as change:
-            old = self._locked(change, tenant)
+            old = self._current(change, tenant)
+            left = _calendars_upstream(change.connection, old)
             change.connection.execute(
                 delete(schema.tenants).where(schema.tenants.c.tenant_id == old.tenant_id)
             )
-            change.record(old, Action.TENANT_DELETED)
+            change.record(old, Action.TENANT_DELETED, calendars_left=left)
 
     def rotate_key(
         self, tenant: Tenant, kind: KeyKind, *, overlap: int = DEFAULT_OVERLAP, by: str = OPERATOR
     ) -> NewKey:
-        """Make a new key of a kind; the old one stays good for `overlap` more seconds.
+        """Make a new key of a kind; the old one stays good for `overlap` more seconds, with 0 not at all.
 
-        Raises Conflict where two are good already, UnknownTenant.
+        Raises Conflict where two are good already, InvalidValue where the overlap is too long or negative,
+        UnknownTenant.
         """
+        if not 0 <= overlap <= MAX_OVERLAP:
+            days = MAX_OVERLAP // 86_400
+            raise InvalidValue(f"The overlap must be from 0 seconds to {days} days.", field="overlap")
         with self._trail.transaction(by) as change:
-            old = self._locked(change, tenant)
+            old = self._current(change, tenant)
+            _delete_keys(change, old, schema.tenant_keys.c.expires_at <= change.at)
             valid = [key for key in old.keys if key.kind is kind]
             if overlap > 0 and len(valid) >= MAX_KEYS:
                 raise Conflict(
                     f"{old.name} has {len(valid)} {kind.value} keys already; "
                     f"revoke {valid[-1].key_id} (…{valid[-1].hint}) first, or rotate without an overlap."
                 )
-            ends = change.at + max(0, overlap)
+            ends = change.at + overlap
             for key in valid:
-                self._end_key(change, key, ends if key.expires_at is None else min(ends, key.expires_at))
-            new = make_key(kind, change.at)
+                if overlap == 0:
+                    _delete_key(change, old, key)
+                elif key.expires_at is None:
+                    _end_key(change, key, ends)
+            new = replace(make_key(kind, change.at), old_ends_at=ends)
             _insert_key(change.connection, old.tenant_id, new)
             self._write(change, old)
             change.record(old, Action.KEY_ROTATED, new.key.key_id, kind=kind.value, old_ends_at=ends)
             return new
 
     def revoke_key(self, tenant: Tenant, key_id: str, *, by: str = OPERATOR) -> None:
-        """End a key at once. Raises UnknownResource, Conflict for the last one of its kind, UnknownTenant."""
+        """End a key at once; where it was to replace another one, that one stays.
+
+        Raises UnknownResource, Conflict for the last one of its kind, UnknownTenant.
+        """
         with self._trail.transaction(by) as change:
-            old = self._locked(change, tenant)
+            old = self._current(change, tenant)
             key = next((key for key in old.keys if key.key_id == key_id), None)
             if key is None:
-                raise UnknownResource(f"{old.name} has no valid key {key_id[:64]!r}.")
-            if sum(other.kind is key.kind for other in old.keys) == 1:
+                raise UnknownResource(f"{old.name} has no valid key {printable(key_id[:64])}.")
+            others = [other for other in old.keys if other.kind is key.kind and other is not key]
+            if not others:
                 raise Conflict(f"It is the only {key.kind.value} key of {old.name}; rotate it instead.")
-            self._end_key(change, key, change.at)
+            _delete_key(change, old, key)
+            if key.expires_at is None:
+                # Without it the tenant would be left without any key when the old one ends.
+                _end_key(change, others[0], None)
             self._write(change, old)
             change.record(old, Action.KEY_REVOKED, key_id, kind=key.kind.value)
 
-    def _locked(self, change: Transaction, tenant: Tenant, version: int | None = None) -> Tenant:
-        """Read the tenant anew and keep it from others until the transaction ends."""
-        table = schema.tenants
-        lock = select(table.c.tenant_id).where(table.c.tenant_id == tenant.tenant_id).with_for_update()
-        if change.connection.execute(lock).one_or_none() is None:
+    def _current(self, change: Transaction, tenant: Tenant, version: int | None = None) -> Tenant:
+        """Return the tenant as it is now, and until the transaction ends."""
+        found = _read(change.connection, change.at, schema.tenants.c.tenant_id == tenant.tenant_id)
+        if not found:
             raise UnknownTenant(f"The tenant {tenant.slug} has been deleted.")
-        now = self._reread(change, tenant.tenant_id)
+        now = found[0]
         if version is not None and version != now.version:
             raise PreconditionFailed(
                 f"{now.name} was changed meanwhile: it is at version {now.version}, and the change was made "
                 f"for version {version}. Read it again, and repeat the change."
             )
         return now
-
-    def _reread(self, change: Transaction, tenant_id: int) -> Tenant:
-        (tenant,) = _read(change.connection, self._clock(), schema.tenants.c.tenant_id == tenant_id)
-        return tenant
 
     @staticmethod
     def _write(change: Transaction, tenant: Tenant, **values: Any) -> None:
@@ -351,11 +371,6 @@ class TenantDirectory:
         change.connection.execute(
             update(table).where(table.c.tenant_id == tenant.tenant_id).values(**values, **stamps)
         )
-
-    @staticmethod
-    def _end_key(change: Transaction, key: TenantKey, at: int) -> None:
-        table = schema.tenant_keys
-        change.connection.execute(update(table).where(table.c.key_id == key.key_id).values(expires_at=at))
 
 
 def insert_secret(change: Transaction, tenant_id: int, key: SharedSecret, cipher: Cipher) -> None:
@@ -369,6 +384,42 @@ def insert_secret(change: Transaction, tenant_id: int, key: SharedSecret, cipher
             created_at=key.created_at,
         )
     )
+
+
+def _reading_snapshots(engine: Engine) -> Engine:
+    """The engine, whose transactions see the database as it was at one moment: a tenant is three queries."""
+    # SQLite's see it so anyway.
+    return (
+        engine.execution_options(isolation_level="REPEATABLE READ")
+        if engine.dialect.name == "postgresql"
+        else engine
+    )
+
+
+def _calendars_upstream(connection: Connection, tenant: Tenant) -> int:
+    """How many of the tenant's calendars there are upstream under names that begin with its slug."""
+    table = schema.tenant_calendars
+    query = select(func.count()).where(
+        table.c.tenant_id == tenant.tenant_id,
+        table.c.sub.is_not(None),
+        table.c.upstream_id.startswith(f"{tenant.slug}:", autoescape=True),
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _check_nothing_is_inherited(connection: Connection, slug: str) -> None:
+    table = schema.audit_trail
+    deleted = (table.c.tenant == slug) & (table.c.action == Action.TENANT_DELETED)
+    left = sum(
+        details.get("calendars_left", 0)
+        for details in connection.execute(select(table.c.details).where(deleted)).scalars()
+    )
+    if left:
+        raise Conflict(
+            f"A deleted tenant called {slug} has left {left} calendars upstream, which a new one of "
+            f"that slug would take over. Choose another slug; `widgetsvc calendar add` has --upstream-id "
+            f"{slug}:ID for such a calendar."
+        )
 
 
 def _check_slug(slug: str) -> None:
@@ -432,6 +483,21 @@ def _insert_key(connection: Connection, tenant_id: int, new: NewKey) -> None:
             created_at=new.key.created_at,
         )
     )
+
+
+def _end_key(change: Transaction, key: TenantKey, at: int | None) -> None:
+    table = schema.tenant_keys
+    change.connection.execute(update(table).where(table.c.key_id == key.key_id).values(expires_at=at))
+
+
+def _delete_key(change: Transaction, tenant: Tenant, key: TenantKey) -> None:
+    # Rather than end it now: other processes' clocks may be behind.
+    _delete_keys(change, tenant, schema.tenant_keys.c.key_id == key.key_id)
+
+
+def _delete_keys(change: Transaction, tenant: Tenant, which: ColumnElement[bool]) -> None:
+    table = schema.tenant_keys
+    change.connection.execute(delete(table).where(table.c.tenant_id == tenant.tenant_id, which))
 
 
 def _read(connection: Connection, now: float, *conditions: ColumnElement[bool]) -> list[Tenant]:

@@ -9,13 +9,11 @@ Source: Cronofy API, Application Calendars and OAuth; where the documentation is
   next upsert of an application calendar's id makes a new account, with ids of its own.
 """
 
-import base64
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -32,8 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.keys import (
-    derive_key,
-    derive_token,
+    Cipher,
+    DerivedTokens,
+    Purpose,
     random_hex,
     random_name,
     random_secret,
@@ -74,7 +73,11 @@ _ACCOUNT_COLUMNS = (
     schema.accounts.c.tzid,
     schema.accounts.c.profile_revoked_at,
 )
-_GRANT_COLUMNS = (*_ACCOUNT_COLUMNS, schema.accounts.c.refresh_nonce)
+_GRANT_COLUMNS = (
+    *_ACCOUNT_COLUMNS,
+    schema.accounts.c.refresh_nonce,
+    schema.accounts.c.refresh_token_hash,
+)
 
 
 # Most requests begin with this one: made once, since putting it together takes longer than carrying it out.
@@ -112,14 +115,14 @@ def _locked(connection: Connection, which: ColumnElement[bool]) -> AnyRow | None
 
 
 class AccountStore:
-    """Applications and their accounts. `secret_key` is kept outside the database."""
+    """Applications and their accounts. `secret_keys` are kept outside the database."""
 
-    def __init__(self, engine: Engine, secret_key: bytes, clock: Clock) -> None:
+    def __init__(self, engine: Engine, secret_keys: Sequence[bytes], clock: Clock) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
-        self._access_key = derive_key(secret_key, "access tokens")
-        self._refresh_key = derive_key(secret_key, "refresh tokens")
-        self._secrets = Fernet(base64.urlsafe_b64encode(derive_key(secret_key, "client secrets")))
+        self._access_tokens = DerivedTokens(secret_keys, Purpose.ACCESS_TOKENS)
+        self._refresh_tokens = DerivedTokens(secret_keys, Purpose.REFRESH_TOKENS)
+        self._secrets = Cipher(secret_keys, Purpose.CLIENT_SECRETS).fernet
         self._clock = clock
 
     def create_application(self, name: str) -> Credentials:
@@ -165,7 +168,7 @@ class AccountStore:
     def client_secret(self, application_id: int) -> str | None:
         """The application's secret, to sign with.
 
-        None where it was created before secrets were kept, or kept under another `secret_key`.
+        None where it was created before secrets were kept, or kept under a secret that is lost.
         """
         query = select(schema.applications.c.client_secret_encrypted).where(
             schema.applications.c.application_id == application_id
@@ -229,7 +232,7 @@ class AccountStore:
     def _create(self, connection: Connection, application: Application, identity: AccountIdentity) -> str:
         sub = f"{_SUB_PREFIXES[identity.kind]}_{random_hex()}"
         profile = random_name(10)
-        nonce = secrets.token_hex(16)
+        nonce, refresh_token = self._refresh_tokens.issue()
         values = {
             "sub": sub,
             "application_id": application.application_id,
@@ -241,7 +244,7 @@ class AccountStore:
             "profile_id": f"pro_{profile}",
             "calendar_id": f"cal_{profile}_{random_name(11)}",
             "refresh_nonce": nonce,
-            "refresh_token_hash": sha256(derive_token(self._refresh_key, nonce)),
+            "refresh_token_hash": sha256(refresh_token),
             "created_at": int(self._clock()),
         }
         connection.execute(insert(schema.accounts).values(values))
@@ -250,21 +253,31 @@ class AccountStore:
     def _grant(self, connection: Connection, row: AnyRow) -> Grant:
         account = _account(row)
         access_token, expires_in = self._access_token(connection, account.sub)
-        return Grant(account, access_token, derive_token(self._refresh_key, row.refresh_nonce), expires_in)
+        refresh_token = self._refresh_tokens.find(row.refresh_nonce, row.refresh_token_hash)
+        if refresh_token is None:
+            refresh_token = self._renew_refresh_token(connection, account.sub)
+        return Grant(account, access_token, refresh_token, expires_in)
+
+    def _renew_refresh_token(self, connection: Connection, sub: str) -> str:
+        """Replace a refresh token that cannot be handed out again, because its secret is lost."""
+        nonce, token = self._refresh_tokens.issue()
+        values = {"refresh_nonce": nonce, "refresh_token_hash": sha256(token)}
+        connection.execute(update(schema.accounts).where(schema.accounts.c.sub == sub).values(values))
+        return token
 
     def _access_token(self, connection: Connection, sub: str) -> tuple[str, int]:
         table, now = schema.access_tokens, int(self._clock())
-        current = connection.execute(
-            select(table.c.nonce, table.c.expires_at)
+        live = connection.execute(
+            select(table.c.nonce, table.c.token_hash, table.c.expires_at)
             .where(table.c.sub == sub, table.c.expires_at >= now + REUSE_WHILE_REMAINING)
             .order_by(table.c.expires_at.desc())
-            .limit(1)
-        ).one_or_none()
-        if current is not None:
-            return derive_token(self._access_key, current.nonce), current.expires_at - now
+        )
+        for row in live.all():
+            token = self._access_tokens.find(row.nonce, row.token_hash)
+            if token is not None:
+                return token, row.expires_at - now
         connection.execute(delete(table).where(table.c.sub == sub, table.c.expires_at <= now))
-        nonce = secrets.token_hex(16)
-        token = derive_token(self._access_key, nonce)
+        nonce, token = self._access_tokens.issue()
         connection.execute(
             insert(table).values(
                 token_hash=sha256(token), sub=sub, nonce=nonce, expires_at=now + ACCESS_TOKEN_LIFE

@@ -4,13 +4,13 @@ An address lives until it is withdrawn. It is derived from a nonce, so that the 
 again, and looked up by its hash.
 """
 
-import secrets
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select, update
 
 from widgetsvc.calendars.engine.timespan import Timespan
-from widgetsvc.calendars.keys import derive_key, derive_token, sha256
+from widgetsvc.calendars.keys import DerivedTokens, Purpose, sha256
 from widgetsvc.calendars.store.schema import accounts, events
 
 
@@ -23,19 +23,20 @@ class Version(NamedTuple):
 
 
 class FeedStore:
-    """The feeds of all accounts. `secret_key` is kept outside the database."""
+    """The feeds of all accounts. `secret_keys` are kept outside the database."""
 
-    def __init__(self, engine: Engine, secret_key: bytes) -> None:
+    def __init__(self, engine: Engine, secret_keys: Sequence[bytes]) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
-        self._key = derive_key(secret_key, "calendar feeds")
+        self._tokens = DerivedTokens(secret_keys, Purpose.CALENDAR_FEEDS)
 
     def token(self, sub: str) -> str:
         """The token of an account's feed, made at the first time. The account has to be there."""
-        query = select(accounts.c.feed_nonce).where(accounts.c.sub == sub).with_for_update()
+        query = select(accounts.c.feed_nonce, accounts.c.feed_token_hash)
         with self._writer.begin() as connection:
-            nonce = connection.execute(query).scalar_one()
-            return derive_token(self._key, nonce) if nonce else self._issue(connection, sub)
+            kept = connection.execute(query.where(accounts.c.sub == sub).with_for_update()).one()
+            token = self._tokens.find(*kept) if kept.feed_nonce else None
+            return token or self._issue(connection, sub)
 
     def rotate(self, sub: str) -> str:
         """Another token for an account's feed; the one it had is dead at once."""
@@ -43,8 +44,7 @@ class FeedStore:
             return self._issue(connection, sub)
 
     def _issue(self, connection: Connection, sub: str) -> str:
-        nonce = secrets.token_hex(16)
-        token = derive_token(self._key, nonce)
+        nonce, token = self._tokens.issue()
         connection.execute(
             update(accounts)
             .where(accounts.c.sub == sub)

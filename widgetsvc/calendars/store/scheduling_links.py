@@ -1,16 +1,18 @@
 """Real-time scheduling links, and the one change that each of them waits for: a time is picked."""
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
 
-from widgetsvc.calendars.keys import derive_key, derive_token, random_hex, sha256
+from widgetsvc.calendars.keys import DerivedTokens, Purpose, random_hex, sha256
 from widgetsvc.calendars.records import SchedulingLink, SchedulingStatus, Telling
 from widgetsvc.calendars.store.schema import scheduling_links as table
 from widgetsvc.clock import Clock
+
+_LOST = "lost"
+"""Stands for a token whose secret is lost: only who has the link's address still knows it."""
 
 _TOLD_AT = {
     Telling.NO_TIMES_DISPLAYED: table.c.no_times_displayed_at,
@@ -19,22 +21,22 @@ _TOLD_AT = {
 
 
 class SchedulingLinkStore:
-    """The links of all applications. `secret_key` is kept outside the database."""
+    """The links of all applications. `secret_keys` are kept outside the database."""
 
-    def __init__(self, engine: Engine, secret_key: bytes, clock: Clock) -> None:
+    def __init__(self, engine: Engine, secret_keys: Sequence[bytes], clock: Clock) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
-        self._key = derive_key(secret_key, "scheduling links")
+        self._tokens = DerivedTokens(secret_keys, Purpose.SCHEDULING_LINKS)
         self._clock = clock
 
     def create(self, application_id: int, request: dict[str, Any]) -> SchedulingLink:
         """Open a link for a request, given as JSON."""
-        nonce = secrets.token_hex(16)
+        nonce, token = self._tokens.issue()
         values = {
             "real_time_scheduling_id": f"sch_{random_hex()}",
             "application_id": application_id,
             "nonce": nonce,
-            "token_hash": sha256(derive_token(self._key, nonce)),
+            "token_hash": sha256(token),
             "status": SchedulingStatus.OPEN.value,
             "request": request,
             "created_at": int(self._clock()),
@@ -108,7 +110,7 @@ class SchedulingLinkStore:
         return SchedulingLink(
             real_time_scheduling_id=row.real_time_scheduling_id,
             application_id=row.application_id,
-            token=derive_token(self._key, row.nonce),
+            token=self._tokens.find(row.nonce, row.token_hash) or _LOST,
             status=SchedulingStatus(row.status),
             request=row.request,
             display_message=row.display_message,

@@ -166,7 +166,8 @@ def _extend_tables() -> None:
         batch.add_column(sa.Column("version", sa.Integer(), nullable=False, server_default="1"))
         batch.add_column(sa.Column("updated_at", sa.BigInteger(), nullable=False, server_default="0"))
     op.execute("UPDATE tenants SET updated_at = created_at")
-    with op.batch_alter_table("tenants") as batch:
+    # Each of the two makes the table anew, and has to say so.
+    with op.batch_alter_table("tenants", table_kwargs={"sqlite_autoincrement": True}) as batch:
         for column in ("lazy_calendars", "single_use_assertions", "version", "updated_at"):
             batch.alter_column(column, server_default=None)
     with op.batch_alter_table("signing_keys") as batch:
