@@ -23,6 +23,7 @@ demo: $(VENV)/.runtime node_modules/.elements
 
 test: check node_modules/.all
 	@e2e/ensure-browser $(BIN)
+	@tests/ensure-servers
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev

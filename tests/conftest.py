@@ -8,9 +8,22 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
+from tests.servers import PostgresServer, RedisServer
 from widgetsvc import database
 
+DATABASES = ("sqlite", "postgresql")
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z, a Sunday
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "on_every_database: run on each kind of database that we support")
+    config.addinivalue_line("markers", "sqlite_only: in a module `on_every_database`, about SQLite itself")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "engine" in metafunc.fixturenames and "on_every_database" in marks and "sqlite_only" not in marks:
+        metafunc.parametrize("engine", DATABASES, indirect=True)
 
 
 @pytest.fixture
@@ -29,9 +42,51 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
-    path = tmp_path / "test.sqlite3"
-    shutil.copyfile(migrated, path)
-    engine = database.connect(f"sqlite:///{path}")
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database at the newest revision, empty; tests `on_every_database` get one of each kind."""
+    kind = getattr(request, "param", "sqlite")
+    engine = database.connect(request.getfixturevalue(f"{kind}_url"))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(migrated: Path, tmp_path: Path) -> str:
+    path = tmp_path / "test.sqlite3"
+    shutil.copyfile(migrated, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: PostgresServer, postgres_database: str) -> Iterator[str]:
+    yield postgres_server.url_of(postgres_database)
+    # Far faster than a new one for each test.
+    postgres_server.empty_database(postgres_database)
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: PostgresServer) -> str:
+    postgres_server.create_database("test")
+    return "test"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests; whoever stops, kills or freezes a server starts one of their own."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One server for all tests; whoever stops, kills or freezes a server starts one of their own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis that holds nothing."""
+    with redis_server.connect() as client:
+        client.flushall()
+    return redis_server.url

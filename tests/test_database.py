@@ -34,6 +34,8 @@ WRITTEN_OF_A_TENANT = (
     "VALUES (7, 'store-42', 'acme:store-42', 'apc_1', 1700000000)",
 )
 
+pytestmark = pytest.mark.on_every_database
+
 WRITTEN_BY_THE_FIRST_REVISION = (
     "INSERT INTO applications VALUES (1, 'app_1', x'01', 'App', 0)",
     "INSERT INTO accounts VALUES ('apc_1', 1, 'store-42', 'pro_1', 'cal_1', 'nonce', x'02', 0)",
@@ -63,6 +65,7 @@ def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:
     assert database.is_current(engine)
 
 
+@pytest.mark.sqlite_only
 def test_writes_are_durable(engine: Engine) -> None:
     with engine.connect() as connection:
         pragmas = {
@@ -74,6 +77,7 @@ def test_writes_are_durable(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.sqlite_only
 def test_whoever_writes_has_the_database_to_themselves_from_the_start(engine: Engine, writes: bool) -> None:
     other = sqlite3.connect(str(engine.url.database), timeout=0, isolation_level=None)
     begun = engine.execution_options(writes=writes)

@@ -7,23 +7,46 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "widgetsvc"
-FLOOR = {"errors", "clock", "naming", "outbound", "permissions", "retry_after", "timezones", "urls"}
+FLOOR = {
+    "errors",
+    "clock",
+    "localtime",
+    "naming",
+    "outbound",
+    "permissions",
+    "retry_after",
+    "timezones",
+    "urls",
+}
 
 # What each part may import of the package, beside itself and the floor.
 ALLOWED: dict[str, set[str]] = {
     "cronofy": set(),
     "gateway": {"cronofy"},
+    "shared": {"gateway"},
     "calendars": set(),
     "elements": set(),
     "resources": set(),
     "config": set(),
-    "database": set(),
+    "database": {"dialects", "postgresql"},
+    "dialects": set(),
+    "postgresql": {"dialects"},
     "logs": set(),
     "migrations": {"calendars", "gateway"},
     "reencryption": {"calendars", "gateway"},
     "services": {"gateway", "elements"},
     "web": {"services", "gateway", "elements"},
-    "wiring": {"services", "gateway", "cronofy", "calendars", "config", "database", "elements", "resources"},
+    "wiring": {
+        "services",
+        "gateway",
+        "cronofy",
+        "calendars",
+        "config",
+        "database",
+        "elements",
+        "resources",
+        "shared",
+    },
     "rsgi": set(),
     "app": {"wiring", "web", "services", "config", "resources"},
     "server": {"app", "rsgi", "config", "logs", "wiring"},
@@ -45,19 +68,22 @@ ALLOWED: dict[str, set[str]] = {
 
 # Outside things, and the only places that may import them.
 DOORS: dict[str, set[str]] = {
-    "authlib": {"calendars"},
-    "httpcore": {"outbound"},
+    "authlib": {"calendars", "cronofy"},
+    "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},
+    "psycopg": {"postgresql"},
     "sqlalchemy": {
         "calendars",
-        "gateway",
-        "database",
-        "migrations",
-        "reencryption",
-        "wiring",
-        "web",
         "cli",
         "config",
+        "database",
+        "dialects",
+        "gateway",
+        "migrations",
+        "postgresql",
+        "reencryption",
+        "web",
+        "wiring",
     },
     "alembic": {"database", "migrations", "cli"},
     "icalendar": {"calendars"},
@@ -66,6 +92,7 @@ DOORS: dict[str, set[str]] = {
     "granian": {"server"},
     "click": {"cli", "demo"},
     "platformdirs": {"config"},
+    "redis": {"shared", "wiring"},
 }
 
 

@@ -26,6 +26,9 @@ from widgetsvc.urls import origin_of
 PREFIX = "WIDGETSVC_"
 _MIN_SECRET_BYTES = 32
 
+MEMORY_CACHE = "memory://"
+"""The address of no cache but the processes' own."""
+
 
 def _base_url(text: str) -> str:
     """Return the origin as browsers write it, which is what their `Origin` header is compared with."""
@@ -52,7 +55,7 @@ def _database_url(text: str) -> str:
 
 def _cache_url(text: str) -> str:
     parts = urlsplit(text)
-    if text != "memory://" and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
+    if text != MEMORY_CACHE and not (parts.scheme in {"redis", "rediss"} and parts.hostname):
         raise ValueError("must be memory://, or redis://host:6379/0 (rediss:// with TLS)")
     return text
 
@@ -93,8 +96,11 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = ""
     """SQLAlchemy URL, `postgresql+psycopg://…` beyond one machine; by default SQLite in the data folder."""
 
-    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = "memory://"
+    cache_url: Annotated[str, AfterValidator(_cache_url), Field(repr=False)] = MEMORY_CACHE
     """Where minted tokens are kept: in each process, with `redis://…` also where all processes find them."""
+
+    token_cache_size: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """How many tokens each process keeps, of about 1 kB each."""
 
     public_url: BaseUrl = "http://127.0.0.1:8080"
     """The origin at which browsers reach the service."""
@@ -119,6 +125,9 @@ class Settings(BaseModel):
 
     cronofy_api_url: BaseUrl | None = None
     """Another address of Cronofy's API than the data center's."""
+
+    cronofy_rate_limits: Annotated[str, AfterValidator(_rate_limits)] = "50/second;500/minute"
+    """How much may be asked of Cronofy's cloud, by all processes together where `cache_url` is Redis."""
 
     rate_limit: Literal["on", "off"] = "on"
     """`off` for load tests."""

@@ -1,39 +1,44 @@
 """The database: how to connect, and how its schema is brought up to date."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from widgetsvc.dialects import ReadingSQLite
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_TIMEOUT_MS = 5_000
+_UPGRADE_LOCK = 0x77696467  # "widg"; any number that nobody else locks in this database
 
 POOL_SIZE = 20
 """Connections kept, more than the server has threads: opening one anew costs more than most queries."""
 
 
 def connect(url: str) -> Engine:
-    """Return an engine for a SQLAlchemy URL; creates the folder of a SQLite file."""
+    """Return an engine for a SQLAlchemy URL; creates the folder of a SQLite file.
+
+    What is written goes through `engine.execution_options(writes=True)`.
+    """
     parsed = make_url(url)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
     # Without parameters: they are people's appointments, and errors end up in logs.
-    engine = create_engine(
-        parsed, pool_size=POOL_SIZE, max_overflow=0, pool_pre_ping=not is_sqlite, hide_parameters=True
-    )
-    if is_sqlite:
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        engine.dialect = _Reading.like(engine.dialect)
+    options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "hide_parameters": True}
+    if parsed.get_backend_name() == "postgresql":
+        from widgetsvc import postgresql  # noqa: PLC0415 - its driver takes time to load
+
+        return postgresql.connect(parsed, **options)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    engine.dialect = ReadingSQLite.like(engine.dialect)
     return engine
 
 
@@ -48,45 +53,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-class _Reading(SQLiteDialect_pysqlite):
-    """SQLite's dialect, which begins transactions by itself.
-
-    A listener to the engine's `begin` could do so too, but an engine with listeners announces each statement
-    several times, and that is a sixth of what an upsert takes.
-    """
-
-    supports_statement_cache = True
-    begin = "BEGIN"
-
-    @classmethod
-    def like(cls, dialect: Dialect) -> Self:
-        """The same dialect in all but how it begins: what one of them finds out, both know."""
-        made = cls.__new__(cls)
-        made.__dict__ = dialect.__dict__
-        return made
-
-    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        driver: Any = dbapi_connection.driver_connection
-        driver.execute(self.begin)
-
-    def set_engine_execution_options(self, engine: Engine, opts: Mapping[str, Any]) -> None:
-        super().set_engine_execution_options(engine, opts)
-        if opts.get("writes"):
-            engine.dialect = self._writing
-
-    @cached_property
-    def _writing(self) -> "_Writing":
-        # One for all: statements are compiled anew for each dialect.
-        return _Writing.like(self)
-
-
-class _Writing(_Reading):
-    # A transaction that reads first and then writes would fail with SQLITE_BUSY under a concurrent writer
-    # instead of waiting.
-    supports_statement_cache = True
-    begin = "BEGIN IMMEDIATE"
-
-
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -95,10 +61,18 @@ def _config() -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision, in one transaction."""
+    """Bring the schema to a revision, in one transaction.
+
+    Of several processes that do so at once, one does and the others wait for it.
+    """
     config = _config()
     writer = engine.execution_options(writes=True)
     with writer.connect() as connection, _unenforced_foreign_keys(connection), connection.begin():
+        if connection.dialect.name == "postgresql":
+            # A revision may take longer than requests may, and so may waiting for another process's.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

@@ -55,6 +55,13 @@ def listening_address(host: str, port: int, moved_by: str = "--port") -> str:
 
 def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> None:
     """Serve on an IP address until SIGINT or SIGTERM."""
+    run(partial(_load, settings, os.getpid()), address=address, port=port, workers=workers)
+
+
+def run(load: Callable[[], BufferedWsgi], *, address: str, port: int, workers: int = 1) -> None:
+    """Serve what `load` returns, which is called in each worker process, until SIGINT or SIGTERM."""
+    # Granian declares that it is given a function, and takes an RSGI application as well.
+    loader: Callable[..., Any] = load
     server = Granian(
         "widgetsvc",
         address=address,
@@ -68,9 +75,7 @@ def serve(settings: Settings, *, address: str, port: int, workers: int = 1) -> N
         backlog=_BACKLOG,
         log_level=LogLevels.error,
     )
-    # Granian declares that it is given a function, and takes an RSGI application as well.
-    load: Callable[..., Any] = partial(_load, settings, os.getpid())
-    server.serve(target_loader=load, wrap_loader=False)
+    server.serve(target_loader=loader, wrap_loader=False)
 
 
 def _load(settings: Settings, master: int) -> BufferedWsgi:

@@ -11,10 +11,13 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.key_sets import KeySets
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCacheStats
+from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.widgets import WidgetStore
 
 _EXTENSION = "widgetsvc"
 
@@ -28,15 +31,20 @@ class Services:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    widgets: WidgetStore
     key_sets: KeySets
     registry: TenantRegistry
     desk: EmbedDesk
+    refused_origins: RefusedOrigins
+    usage: Usage
     bundle: Bundle
     loader: Encoded
     backend: Flask | None
     """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
     token_stats: Callable[[], TokenCacheStats]
     """How often tokens were found, minted and renewed since the start."""
+    cache_state: Callable[[], str] | None
+    """How the cache that processes share did the last time, `ok` or `down`; None where there is none."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
     background: tuple[AbstractContextManager[object], ...] = ()

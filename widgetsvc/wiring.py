@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,23 +21,32 @@ from widgetsvc.calendars.rate_limits import RateLimits
 from widgetsvc.calendars.records import Credentials
 from widgetsvc.calendars.store.accounts import AccountStore
 from widgetsvc.clock import Clock, monotonic_clock, system_clock
-from widgetsvc.config import Settings, secret_keys_of
-from widgetsvc.cronofy.client import CronofyClient, http_client
+from widgetsvc.config import MEMORY_CACHE, Settings, secret_keys_of
+from widgetsvc.cronofy.breaker import CircuitBreaker
+from widgetsvc.cronofy.budget import Budget
+from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, http_client
+from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.key_sets import KeySets
+from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.renewals import Renewals
 from widgetsvc.gateway.signed_access import SignedAccess
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
-from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
+from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.used_assertions import UsedAssertions
+from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.outbound import Outbound
 from widgetsvc.resources import STATIC, TEMPLATES
 from widgetsvc.services import Services
+from widgetsvc.shared.cache import SharedCache
+from widgetsvc.shared.tokens import issuer_name
 
 _LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
 _GATEWAY_APPLICATION = "widgetsvc gateway"
@@ -59,11 +69,14 @@ class Operations:
     tenants: TenantDirectory
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
+    widgets: WidgetStore
     key_sets: KeySets
     cronofy: CronofyClient
     applications: AccountStore | None
     backend: Backend | None
     backend_app: Flask | None
+    shared: SharedCache | None
+    """What the processes share through Redis; None where each keeps to itself."""
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
 
@@ -89,17 +102,23 @@ def build_operations(
     cronofy = _cronofy(settings, backend_app, credentials)
     cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
+    calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
+    shared = _shared_cache(settings, secret_keys[0])
+    if shared is not None:
+        trail.listen(shared.changes.publish)
     return Operations(
         engine=engine,
         trail=trail,
         tenants=TenantDirectory(engine, trail, cipher, clock),
-        calendars=CalendarDirectory(engine, trail, cronofy, clock),
+        calendars=calendars,
         signing_keys=SigningKeyStore(engine, trail, cipher, clock),
+        widgets=WidgetStore(engine, trail, calendars),
         key_sets=KeySets(outbound, monotonic),
         cronofy=cronofy,
         applications=backend.accounts if backend else None,
         backend=backend,
         backend_app=backend_app,
+        shared=shared,
         deliveries=CourierService(backend.courier()) if backend else None,
     )
 
@@ -138,10 +157,18 @@ def build_services(
     bundle = build_bundle(settings)
     parts = build_operations(settings, clock, _pages(settings, bundle), monotonic)
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
-    cache = TokenCache(clock=monotonic)
+    renewals = Renewals()
     registry = TenantRegistry(
         parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
     )
+    following: tuple[AbstractContextManager[None], ...] = (registry.following(),)
+    source: TokenSource = DirectSource(monotonic)
+    if parts.shared is not None:
+        source = tokens = parts.shared.tokens(renewals.submit, monotonic)
+        registry.on_change(tokens.narrow)
+        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
+    cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
+    registry.on_change(cache.narrow)
     desk = EmbedDesk(
         registry=registry,
         signed_access=SignedAccess(
@@ -152,21 +179,50 @@ def build_services(
         service=service,
         clock=clock,
     )
+    refused_origins, usage = RefusedOrigins(parts.engine, clock), Usage(parts.engine, clock)
     return Services(
         service=service,
         trail=parts.trail,
         tenants=parts.tenants,
         calendars=parts.calendars,
         signing_keys=parts.signing_keys,
+        widgets=parts.widgets,
         key_sets=parts.key_sets,
         registry=registry,
         desk=desk,
+        refused_origins=refused_origins,
+        usage=usage,
         bundle=bundle,
         loader=_loader(bundle),
         backend=parts.backend_app,
         token_stats=cache.stats,
+        cache_state=parts.shared.state if parts.shared else None,
         check_storage=partial(_check_storage, parts.engine),
-        background=tuple(filter(None, (parts.deliveries, registry.following()))),
+        background=(
+            *filter(None, [parts.deliveries]),
+            *following,
+            renewals.running(),
+            refused_origins.flushing(),
+            usage.flushing(),
+        ),
+    )
+
+
+def _shared_cache(settings: Settings, secret_key: bytes) -> SharedCache | None:
+    if settings.cache_url == MEMORY_CACHE:
+        return None
+    credentials = _credentials(settings, secret_key)
+    issuer = issuer_name(
+        derive_key(secret_key, Purpose.TOKEN_ISSUER),
+        settings.api_url if settings.is_cloud else "embedded",
+        credentials.client_id,
+        credentials.client_secret,
+    )
+    return SharedCache(
+        settings.cache_url,
+        key=derive_key(secret_key, Purpose.SHARED_CACHE),
+        issuer=issuer,
+        mint_seconds=TOTAL_SECONDS,
     )
 
 
@@ -195,7 +251,18 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
 def _cronofy(settings: Settings, backend: Flask | None, credentials: Credentials) -> CronofyClient:
     transport = httpx.WSGITransport(app=backend) if backend is not None else None
     http = http_client(settings.api_url, transport=transport)
-    return CronofyClient(http, client_id=credentials.client_id, client_secret=credentials.client_secret)
+    return CronofyClient(
+        http,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        guard=_guard(settings, credentials) if backend is None else None,
+    )
+
+
+def _guard(settings: Settings, credentials: Credentials) -> Guard:
+    limits = parse_many(settings.cronofy_rate_limits)
+    budget = Budget(credentials.client_id, limits, cache_url=settings.cache_url)
+    return Guard(CircuitBreaker(), budget)
 
 
 def _loader(bundle: Bundle) -> Encoded:

@@ -1,16 +1,19 @@
 """`POST /v1/application_calendars` and `POST /oauth/token`."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
 from tests.calendars.conftest import Api, Calendar
 from tests.clocks import FakeClock
+from tests.stored import everything
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.store.accounts import ACCESS_TOKEN_LIFE, REUSE_WHILE_REMAINING
+
+pytestmark = pytest.mark.on_every_database
 
 PATH = "/v1/application_calendars"
 
@@ -192,8 +195,8 @@ def test_another_application_cannot_refresh_the_token(
     assert http.post("/oauth/token", json=fields).json["error"] == "invalid_grant"
 
 
-def test_no_token_or_secret_stands_in_the_database(calendar: Calendar, tmp_path: Path) -> None:
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("test.sqlite3*"))
+def test_no_token_or_secret_stands_in_the_database(calendar: Calendar, engine: Engine) -> None:
+    stored = everything(engine)
 
     for secret in ("access_token", "refresh_token"):
         assert calendar.document[secret].encode() not in stored

@@ -8,6 +8,8 @@ from tests.calendars.conftest import Api, Calendar
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.store.availability_rules import MAX_RULES
 
+pytestmark = pytest.mark.on_every_database
+
 ORIGIN = "https://jobs.example.com"
 PATH = "/v1/availability_rules"
 MONDAY = {"day": "monday", "start_time": "09:00", "end_time": "17:00"}

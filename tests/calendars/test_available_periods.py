@@ -15,6 +15,8 @@ from widgetsvc.calendars.store import schema
 from widgetsvc.calendars.store.available_periods import MAX_LENGTH, MAX_PERIODS, AvailablePeriodStore
 from widgetsvc.calendars.times import parse_time
 
+pytestmark = pytest.mark.on_every_database
+
 PATH = "/v1/available_periods"
 ORIGIN = "https://jobs.example.com"
 MORNING = {

@@ -13,6 +13,8 @@ from widgetsvc.calendars.requests.batch import MAX_ENTRIES
 from widgetsvc.calendars.requests.events import EventRequest
 from widgetsvc.calendars.store import schema
 
+pytestmark = pytest.mark.on_every_database
+
 
 def upsert(calendar: Calendar, event_id: str, **changes: Any) -> dict[str, Any]:
     event = {
@@ -71,7 +73,7 @@ def test_channels_are_told_of_what_was_written_alone(api: Api, calendar: Calenda
     other = api.calendar("other")
     for each in (calendar, other):
         assert each.post("/v1/channels", {"callback_url": "https://hooks.example.com/"}).status_code == 200
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(schema.deliveries.delete())
 
     def told() -> int:
@@ -121,9 +123,10 @@ def test_deliveries_are_owed_once_the_batch_is_written(calendar: Calendar, backe
     assert backend.outbox.owed.is_set()
 
 
+@pytest.mark.sqlite_only
 def test_where_the_database_fails_nothing_of_the_batch_is_written(calendar: Calendar, engine: Engine) -> None:
     calendar.write("moved", "2026-11-24T08:00:00Z", "2026-11-24T09:00:00Z")
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER fail BEFORE INSERT ON former_times BEGIN INSERT INTO missing VALUES (1); END"
         )

@@ -16,6 +16,8 @@ from widgetsvc.calendars.store import schema
 from widgetsvc.calendars.store.channels import MAX_CHANNELS
 from widgetsvc.outbound import Outbound
 
+pytestmark = pytest.mark.on_every_database
+
 HOOKS = "https://hooks.example.com/cronofy?key=1"
 CHANGE = {"type": "change", "changes_since": "2026-11-22T12:00:00Z"}
 NINE, TEN = "2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z"
@@ -162,7 +164,7 @@ def test_another_accounts_calendar_cannot_be_watched(api: Api, calendar: Calenda
 
 
 def test_an_application_without_a_kept_secret_is_told_why(calendar: Calendar, engine: Engine) -> None:
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(update(schema.applications).values(client_secret_encrypted=None))
 
     response = calendar.post("/v1/channels", {"callback_url": HOOKS})
@@ -174,7 +176,7 @@ def test_an_application_without_a_kept_secret_is_told_why(calendar: Calendar, en
 
 def test_an_account_has_a_limited_number_of_channels(calendar: Calendar, engine: Engine) -> None:
     (sub,) = {calendar.sub}
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(
             schema.channels.insert(),
             [
@@ -211,7 +213,7 @@ def test_a_development_setting_lets_callbacks_stay_on_the_machine(engine: Engine
 def watched(calendar: Calendar, engine: Engine) -> Calendar:
     """A calendar with a channel whose verification is done."""
     open_channel(calendar)
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(schema.deliveries.delete())
     return calendar
 
@@ -225,7 +227,7 @@ def test_a_write_owes_its_calendars_channel_a_change(watched: Calendar, engine: 
 
 def test_a_deletion_is_a_change(watched: Calendar, engine: Engine) -> None:
     write(watched)
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(schema.deliveries.delete())
 
     delete(watched)
@@ -282,7 +284,7 @@ def test_each_matching_channel_is_told(api: Api, watched: Calendar, engine: Engi
     other = api.calendar("other")
     of_other = open_channel(other)
     second = open_channel(watched, f"{HOOKS}2", calendar_ids=[watched.calendar_id], only_managed=True)
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(schema.deliveries.delete())
 
     write(watched)
@@ -320,6 +322,7 @@ def test_what_is_rolled_back_owes_nothing(watched: Calendar, backend: Backend, e
     assert owed(engine) == []
 
 
+@pytest.mark.sqlite_only
 def test_a_write_without_channels_costs_one_more_query_and_that_by_index(
     calendar: Calendar, engine: Engine
 ) -> None:
@@ -352,7 +355,7 @@ def test_a_write_by_uid_and_a_bulk_deletion_are_changes(
         {"event_uid": event_uid, "summary": "Moved", "start": NINE, "end": TEN},
         None,
     ):
-        with engine.begin() as connection:
+        with engine.execution_options(writes=True).begin() as connection:
             connection.execute(schema.deliveries.delete())
         if body is None:
             backend.events.delete_managed(watched.calendar_id)
@@ -372,7 +375,7 @@ def test_an_import_is_one_change_and_the_same_again_none(
     imported = [ImportedEvent(f"uid-{number}", draft) for number in range(3)]
     told = []
     for _ in range(2):
-        with engine.begin() as connection:
+        with engine.execution_options(writes=True).begin() as connection:
             connection.execute(schema.deliveries.delete())
         backend.events.import_events(watched.calendar_id, imported)
         told.append([notification["channel"]["callback_url"] for notification in owed(engine)])

@@ -30,6 +30,8 @@ from widgetsvc.calendars.store import schema
 from widgetsvc.calendars.store.outbox import CLAIM_SECONDS, Outbox
 from widgetsvc.outbound import AddressRefused, Answer, NoAnswer, Outbound
 
+pytestmark = pytest.mark.on_every_database
+
 HOOKS = "https://hooks.example.com/"
 ACCEPTED = Answer(204, {}, b"", complete=True)
 
@@ -264,7 +266,7 @@ def test_what_cannot_be_signed_is_not_sent(
     courier: Courier, receivers: Receivers, owe: Owe, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     owe()
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(update(schema.applications).values(client_secret_encrypted=None))
     courier.deliver_due()
 

@@ -17,6 +17,8 @@ from widgetsvc.calendars.store.schema import former_times
 from widgetsvc.calendars.store.selection import LONGEST_IN_CLASS, WHATEVER_IS_OPAQUE, BusyFilter, length_class
 from widgetsvc.calendars.times import parse_time
 
+pytestmark = pytest.mark.on_every_database
+
 HOUR = 3_600
 DAY = Timespan(parse_time("2026-11-24T00:00:00Z"), parse_time("2026-11-25T00:00:00Z"))
 TEN, ELEVEN = "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"
@@ -195,6 +197,7 @@ def test_managed_times_carry_their_tags(calendar: Calendar, backend: Backend) ->
     assert backend.events.managed_times(calendar.calendar_id, DAY, {"tagged"}) == [(*at, frozenset())]
 
 
+@pytest.mark.sqlite_only
 def test_busy_times_come_from_the_index_alone(calendar: Calendar, backend: Backend, engine: Engine) -> None:
     plan: list[str] = []
 

@@ -15,6 +15,8 @@ from tests.clocks import FakeClock
 from widgetsvc.calendars.api import events as api_events
 from widgetsvc.calendars.backend import Backend
 
+pytestmark = pytest.mark.on_every_database
+
 SEED_EVENT = {
     "event_id": "qTtZdczOccgaPncGJaCiLg",
     "summary": "Board meeting",
@@ -447,6 +449,7 @@ def impatient(connection: Any, *_: object) -> None:
     connection.execute("PRAGMA busy_timeout = 10")
 
 
+@pytest.mark.sqlite_only
 def test_a_locked_database_is_503_and_nothing_is_written(calendar: Calendar, engine: Engine) -> None:
     event.listen(engine, "checkout", impatient)
     other = create_engine(engine.url)
@@ -460,10 +463,11 @@ def test_a_locked_database_is_503_and_nothing_is_written(calendar: Calendar, eng
     assert calendar.event_ids() == []
 
 
+@pytest.mark.sqlite_only
 def test_event_texts_stay_out_of_logged_database_errors(
     calendar: Calendar, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END"
         )

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.ics.reading import Scope, read
 from widgetsvc.calendars.ics.writing import About, write
 from widgetsvc.calendars.records import Event, EventDraft, EventTime, Transparency
+from widgetsvc.localtime import first_of_day
 
 ABOUT = About("Harbour store", "w.example.com")
 EVERYTHING = Timespan(0, 4_102_444_800)

@@ -16,6 +16,8 @@ from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.store import schema
 from widgetsvc.calendars.store.accounts import ACCESS_TOKEN_LIFE
 
+pytestmark = pytest.mark.on_every_database
+
 PATH = "/oauth/token/revoke"
 PAGE = "https://jobs.example.com"
 
@@ -226,7 +228,7 @@ def fill(engine: Engine, calendar: Calendar) -> None:
             schema.channels: sub
             | {"channel_id": channel, "callback_url": "https://a.test", "filters": {}, "created_at": 0},
             schema.deliveries: {
-                "application_id": 1,
+                "application_id": select(schema.applications.c.application_id).scalar_subquery(),
                 "channel_id": channel,
                 "url": "https://a.test",
                 "body": "{}",

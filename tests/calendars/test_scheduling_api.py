@@ -1,17 +1,20 @@
 """`/v1/real_time_scheduling`: create, status, disable."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
 from tests.calendars.conftest import PUBLIC_URL, Api, Calendar
 from tests.calendars.scheduling import ask, create, status, wanted
+from tests.stored import everything
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.requests.base import parse_json
 from widgetsvc.calendars.requests.scheduling import RealTimeSchedulingRequest
+
+pytestmark = pytest.mark.on_every_database
 
 PATH = "/v1/real_time_scheduling"
 
@@ -226,9 +229,9 @@ def test_what_is_stored_reads_back_as_it_was(calendar: Calendar) -> None:
     assert again.stored() == original.stored()
 
 
-def test_no_token_is_written_to_the_database_as_it_is(api: Api, calendar: Calendar, tmp_path: Path) -> None:
+def test_no_token_is_written_to_the_database_as_it_is(api: Api, calendar: Calendar, engine: Engine) -> None:
     token = create(api, calendar)["url"].rpartition("/")[2]
 
-    files = b"".join(file.read_bytes() for file in tmp_path.glob("test.sqlite3*"))
-    assert token.encode() not in files
-    assert b"interview-1" in files
+    stored = everything(engine)
+    assert token.encode() not in stored
+    assert b"interview-1" in stored

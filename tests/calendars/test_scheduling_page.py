@@ -65,7 +65,7 @@ def owed(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
 
 
 def revoke(engine: Engine, calendar: Calendar) -> None:
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         connection.execute(delete(schema.accounts).where(schema.accounts.c.sub == calendar.sub))
 
 
@@ -487,7 +487,7 @@ def test_a_link_whose_times_are_over_says_so(
 def test_a_database_that_does_not_answer_is_a_page_too(
     http: FlaskClient, link: dict[str, Any], engine: Engine
 ) -> None:
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         schema.scheduling_links.drop(connection)
 
     page = http.get(page_of(link))

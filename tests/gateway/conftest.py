@@ -1,6 +1,7 @@
 """Tenants and calendars in a fresh database, over a stand-in for Cronofy's API."""
 
 import json
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -25,12 +26,18 @@ class Upstream:
         self.upserts: list[str] = []
         self.mints: list[dict[str, object]] = []
         self.revoked: list[str] = []
+        self.refreshes: list[str] = []
+        self.dead: set[str] = set()
+        self.requests: list[str] = []
+        self.calendar_id = "cal_1"
         self.status = 200
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request.url.path)
         if request.url.path == "/v1/calendars":
-            calendar = {"calendar_id": "cal_1", "profile_id": "pro_1"}
-            return httpx.Response(self.status, json={"calendars": [calendar]})
+            return self._calendars(request.headers["Authorization"].removeprefix("Bearer "))
+        if request.url.path == "/oauth/token":
+            return self._refresh(dict(parse_qsl(request.content.decode())))
         body = json.loads(request.content)
         if request.url.path == "/oauth/token/revoke":
             if self.status == 200:
@@ -38,6 +45,22 @@ class Upstream:
             return httpx.Response(self.status)
         document = self._token(body) if request.url.path == "/v1/element_tokens" else self._calendar(body)
         return httpx.Response(self.status, json=document)
+
+    def _calendars(self, access_token: str) -> httpx.Response:
+        if self._is_dead(access_token):
+            return httpx.Response(401)
+        calendar = {"calendar_id": self.calendar_id, "profile_id": "pro_1"}
+        return httpx.Response(self.status, json={"calendars": [calendar]})
+
+    def _refresh(self, form: dict[str, str]) -> httpx.Response:
+        self.refreshes.append(form["refresh_token"])
+        if self._is_dead(form["refresh_token"]):
+            return httpx.Response(400, json={"error": "invalid_grant"})
+        access_token = f"renewed.{len(self.refreshes)}.{form['refresh_token'].partition('.')[2]}"
+        return httpx.Response(self.status, json={"access_token": access_token, "expires_in": 3_600})
+
+    def _is_dead(self, token: str) -> bool:
+        return token in self.dead or token.rpartition(".")[2] in self.revoked
 
     def _token(self, body: dict[str, object]) -> dict[str, object]:
         self.mints.append({name: body[name] for name in ("permissions", "subs", "origin")})
@@ -49,11 +72,12 @@ class Upstream:
         self.upserts.append(name)
         sub = f"apc_{name.replace(':', '_')}"
         lives = self.revoked.count(sub)
+        sub = f"{sub}_{lives + 1}" if lives else sub
         return {
-            "sub": f"{sub}_{lives + 1}" if lives else sub,
+            "sub": sub,
             "application_calendar_id": name,
-            "access_token": "access",
-            "refresh_token": "refresh",
+            "access_token": f"access.{len(self.upserts)}.{sub}",
+            "refresh_token": f"refresh.{sub}",
             "expires_in": 3_600,
             "linking_profile": {"profile_id": "pro_1"},
         }
@@ -94,7 +118,8 @@ def signing_keys(engine: Engine, trail: AuditTrail, cipher: Fernet, clock: FakeC
 def calendars(
     engine: Engine, trail: AuditTrail, cronofy: CronofyClient, clock: FakeClock
 ) -> CalendarDirectory:
-    return CalendarDirectory(engine, trail, cronofy, clock)
+    cipher = Fernet(Fernet.generate_key())
+    return CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher, monotonic=clock)
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.outbound import Outbound
 from widgetsvc.permissions import Element, Permission
 
+pytestmark = pytest.mark.on_every_database
+
 PAGE = "https://jobs.example.com"
 PUBLIC_URL = "https://w.example.com"
 
@@ -108,7 +110,7 @@ def test_tenants_share_no_token_on_one_page(
 
     first, second = desk.embed(wish(acme), PAGE), desk.embed(wish(other), PAGE)
 
-    assert first.token.token.token != second.token.token.token
+    assert first.token.token != second.token.token
     assert [mint["subs"] for mint in upstream.mints] == [["apc_acme_a"], ["apc_other_a"]]
 
 

@@ -1,15 +1,16 @@
 """Tenants in the database: what is kept of their keys, and what is refused."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, insert
 
+from tests.stored import everything
 from widgetsvc.errors import AlreadyExists, InvalidName, InvalidOriginRule, UnknownKey, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
 from widgetsvc.permissions import Permission
+
+pytestmark = pytest.mark.on_every_database
 
 PAGE = "https://jobs.example.com"
 
@@ -52,9 +53,7 @@ def test_keys_say_what_they_are_and_no_two_are_alike(tenants: TenantDirectory) -
 
 def test_no_secret_stands_in_the_database(tenants: TenantDirectory, engine: Engine) -> None:
     created = tenants.create("acme", "Acme", [PAGE])
-    engine.dispose()  # SQLite writes its log back into the file when the last connection closes
-
-    kept = b"".join(file.read_bytes() for file in Path(str(engine.url.database)).parent.glob("test.sqlite3*"))
+    kept = everything(engine)
 
     assert created.tenant.publishable_key.encode() in kept
     assert created.secret_key.encode() not in kept
@@ -147,7 +146,7 @@ def test_a_rule_that_got_into_the_store_by_other_means_opens_nothing(
     tenants: TenantDirectory, engine: Engine
 ) -> None:
     acme = tenants.create("acme", "Acme", []).tenant
-    with engine.begin() as connection:
+    with engine.execution_options(writes=True).begin() as connection:
         rule = {"tenant_id": acme.tenant_id, "position": 0, "rule": "https://*.com"}
         connection.execute(insert(schema.origin_rules), rule)
 

@@ -34,8 +34,12 @@ class Purpose(StrEnum):
     GATEWAY_APPLICATION = "gateway application"
     REFRESH_TOKENS = "refresh tokens"
     SCHEDULING_LINKS = "scheduling links"
+    SHARED_CACHE = "shared cache"
+    """What processes leave for each other, tokens and news of changes."""
     SIGNING_SECRETS = "signing secrets"
     """What the gateway keeps encrypted of its tenants, their calendars' tokens included."""
+    TOKEN_ISSUER = "token issuer"  # noqa: S105 - a name
+    """By what name tokens in the shared cache tell the credentials with which they were minted."""
 
 
 def sha256(text: str) -> bytes:

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from widgetsvc.calendars.engine.localtime import day_of
+from widgetsvc.localtime import day_of
 from widgetsvc.timezones import is_zone
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)

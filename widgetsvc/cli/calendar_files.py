@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from widgetsvc.calendars.backend import Backend
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan
 from widgetsvc.calendars.ics.lines import MAX_BYTES, CalendarFileError
 from widgetsvc.calendars.ics.reading import Progress, Reading, Scope, read
@@ -25,6 +24,7 @@ from widgetsvc.calendars.store.events import Covered
 from widgetsvc.calendars.store.selection import Cursor, Selection, Window
 from widgetsvc.calendars.times import EARLIEST, LATEST
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json
+from widgetsvc.localtime import first_of_day
 from widgetsvc.timezones import is_zone
 
 _YEARS_BACK, _YEARS_AHEAD = 1, 2

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError
 
-from widgetsvc.errors import UpstreamUnavailable
+from widgetsvc.cronofy.faults import Failed
 from widgetsvc.permissions import Permission
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][!-~]*$", max_length=255)]
@@ -45,6 +45,16 @@ class ApplicationCalendar(_Answer):
     """How long the access token lives, in seconds from the answer."""
     refresh_token: Credential
     profile_id: Identifier = Field(validation_alias=AliasPath("linking_profile", "profile_id"))
+
+
+class RefreshedTokens(_Answer):
+    """An access token got with a refresh token (Cronofy API, Refreshing Access Tokens)."""
+
+    access_token: Credential
+    expires_in: Seconds
+    """How long the access token lives, in seconds from the answer."""
+    refresh_token: Annotated[str | None, Field(pattern=r"^[!-~]+$", max_length=4096, repr=False)] = None
+    """None where the one that was sent goes on (RFC 6749, section 6)."""
 
 
 class ElementToken(_Answer):
@@ -93,6 +103,10 @@ class _Refusal(_Answer):
     errors: dict[str, object]
 
 
+class _OAuthRefusal(_Answer):
+    error: str
+
+
 _FIELD_PATH = re.compile(r"[a-z_]+(\[\d{1,4}\])?(\.[a-z_]+(\[\d{1,4}\])?)*")
 _FIELDS_SHOWN = 5
 
@@ -102,7 +116,7 @@ A = TypeVar("A", bound=_Answer)
 def parse(shape: type[A], body: bytes, call: str) -> A:
     """Read a successful answer; `call` is its method and path, for the error's text.
 
-    Raises UpstreamUnavailable for anything that is not JSON of this shape.
+    Raises Failed for anything that is not JSON of this shape.
     """
     try:
         return shape.model_validate_json(body)
@@ -111,7 +125,7 @@ def parse(shape: type[A], body: bytes, call: str) -> A:
             f"{call} answered something that is not Cronofy's ({_summary(error)}); "
             "check that WIDGETSVC_CRONOFY_API_URL names Cronofy's API"
         )
-        raise UpstreamUnavailable(detail) from error
+        raise Failed(detail) from error
 
 
 def refused_fields(body: bytes) -> tuple[str, ...]:
@@ -125,6 +139,14 @@ def refused_fields(body: bytes) -> tuple[str, ...]:
         return ()
     paths = [path for path in refusal.errors if len(path) <= 80 and _FIELD_PATH.fullmatch(path)]
     return tuple(paths[:_FIELDS_SHOWN])
+
+
+def oauth_error(body: bytes) -> str | None:
+    """The error that a token endpoint names (RFC 6749, section 5.2); None where the body cannot be read."""
+    try:
+        return _OAuthRefusal.model_validate_json(body).error
+    except ValidationError:
+        return None
 
 
 def _summary(error: ValidationError) -> str:

@@ -9,22 +9,26 @@ what is revoked is not served on from a cache of tokens.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy import ColumnElement, Engine, Insert, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from widgetsvc.clock import Clock
+from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.cronofy.client import CronofyClient
-from widgetsvc.cronofy.responses import ApplicationCalendar
+from widgetsvc.cronofy.faults import InvalidGrant
 from widgetsvc.errors import (
     AlreadyExists,
     CalendarRevoked,
     InvalidName,
     UnknownCalendar,
+    UpstreamRejected,
     UpstreamUnavailable,
 )
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
+from widgetsvc.gateway.credentials import MIN_REMAINING, RENEW_BEFORE, Credentials, Renewals
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
 
@@ -35,6 +39,10 @@ _CALENDARS = select(
     tenant_calendars.c.sub,
     tenant_calendars.c.revoked_at,
 ).order_by(tenant_calendars.c.application_calendar_id)
+
+_KEPT = select(
+    tenant_calendars.c.sub, tenant_calendars.c.upstream_calendar_id, tenant_calendars.c.credentials_encrypted
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +60,45 @@ class TenantCalendar:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    sub: str
+    calendar_id: str | None
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarAccess:
     """What it takes to write events into a calendar with any Cronofy SDK; `expires_in` is in seconds."""
 
     sub: str
     calendar_id: str
-    access_token: str
+    access_token: str = field(repr=False)
     expires_in: int
 
 
 class CalendarDirectory:
-    """The tenants' calendars in the database, resolved through Cronofy's API."""
+    """The tenants' calendars in the database, resolved through Cronofy's API.
 
-    def __init__(self, engine: Engine, trail: AuditTrail, cronofy: CronofyClient, clock: Clock) -> None:
+    `cipher` encrypts their tokens at rest.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        trail: AuditTrail,
+        cronofy: CronofyClient,
+        clock: Clock,
+        *,
+        cipher: Fernet | MultiFernet,
+        monotonic: Clock = monotonic_clock,
+    ) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
         self._trail = trail
         self._cronofy = cronofy
         self._clock = clock
+        self._cipher = cipher
+        self._renewals = Renewals(monotonic)
 
     def add(
         self,
@@ -150,7 +179,7 @@ class CalendarDirectory:
         Raises UnknownCalendar, CalendarRevoked, UpstreamError.
         """
         known = self.check(tenant, ids)
-        return tuple(known[name].sub or self._upsert(tenant, known[name]).sub for name in ids)
+        return tuple(known[name].sub or self._upsert(tenant, known[name]) for name in ids)
 
     def check(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, TenantCalendar]:
         """Return the tenant's calendars of these ids, by id.
@@ -173,17 +202,102 @@ class CalendarDirectory:
             )
         return known
 
-    def access(self, tenant: Tenant, application_calendar_id: str) -> CalendarAccess:
-        """Return what it takes to write into a calendar.
+    def access(
+        self, tenant: Tenant, application_calendar_id: str, *, refused: str | None = None
+    ) -> CalendarAccess:
+        """Return what it takes to write into a calendar: as it is kept here, or renewed where that is due.
 
-        Raises UnknownCalendar, CalendarRevoked, UpstreamError.
+        `refused` is an access token that Cronofy has just answered 401 to; another one is got. Raises
+        UnknownCalendar, CalendarRevoked, UpstreamError.
         """
-        known = self.check(tenant, [application_calendar_id])
-        account = self._upsert(tenant, known[application_calendar_id])
-        listed = self._cronofy.list_calendars(account.access_token)
+        calendar = self._calendar(tenant, application_calendar_id)
+        kept = self._kept(tenant, calendar)
+        if kept is None or not self._is_fresh(kept, refused):
+            kept = self._renewed(tenant, calendar, kept, refused)
+        token = kept.credentials.access_token
+        try:
+            calendar_id = kept.calendar_id or self._calendar_id(tenant, calendar, token)
+        except UpstreamRejected as error:
+            if error.status != 401 or refused is not None:
+                raise
+            return self.access(tenant, application_calendar_id, refused=token)
+        expires_in = int(kept.credentials.expires_at - self._clock())
+        return CalendarAccess(kept.sub, calendar_id, token, expires_in)
+
+    def _calendar(self, tenant: Tenant, application_calendar_id: str) -> TenantCalendar:
+        return self.check(tenant, [application_calendar_id])[application_calendar_id]
+
+    def _kept(self, tenant: Tenant, calendar: TenantCalendar) -> _Kept | None:
+        query = _KEPT.filter_by(
+            tenant_id=tenant.tenant_id, application_calendar_id=calendar.application_calendar_id
+        )
+        with self._reader.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or row.sub is None or row.credentials_encrypted is None:
+            return None
+        credentials = Credentials.unseal(row.credentials_encrypted, self._cipher)
+        return _Kept(row.sub, row.upstream_calendar_id, credentials) if credentials else None
+
+    def _is_fresh(self, kept: _Kept, refused: str | None) -> bool:
+        credentials = kept.credentials
+        return credentials.access_token != refused and credentials.lasts(self._clock(), RENEW_BEFORE)
+
+    def _renewed(
+        self, tenant: Tenant, calendar: TenantCalendar, kept: _Kept | None, refused: str | None
+    ) -> _Kept:
+        key = (tenant.tenant_id, calendar.application_calendar_id)
+        try:
+            return self._renewals.run(key, partial(self._renew, tenant, key[1], refused))
+        except UpstreamUnavailable:
+            if kept is None or kept.credentials.access_token == refused:
+                raise
+            if not kept.credentials.lasts(self._clock(), MIN_REMAINING):
+                raise
+            return kept
+
+    def _renew(self, tenant: Tenant, application_calendar_id: str, refused: str | None) -> _Kept:
+        """Get new tokens, unless somebody else has got them meanwhile."""
+        calendar = self._calendar(tenant, application_calendar_id)
+        kept = self._kept(tenant, calendar)
+        if kept is not None and not self._is_fresh(kept, refused):
+            kept = self._refresh(tenant, calendar, kept)
+        if kept is None or kept.credentials.access_token == refused:
+            self._upsert(tenant, calendar)
+            kept = self._kept(tenant, calendar)
+        if kept is None:
+            raise _revoked(tenant, application_calendar_id)
+        if kept.credentials.access_token == refused:
+            raise UpstreamRejected(
+                f"Cronofy refuses the access token that it gives out for {calendar.upstream_id}; "
+                "revoke the calendar and add it again",
+                status=401,
+            )
+        return kept
+
+    def _refresh(self, tenant: Tenant, calendar: TenantCalendar, kept: _Kept) -> _Kept | None:
+        """Use the refresh token; None where it is dead."""
+        try:
+            tokens = self._cronofy.refresh(kept.credentials.refresh_token)
+        except InvalidGrant:
+            return None
+        credentials = Credentials(
+            tokens.access_token,
+            tokens.refresh_token or kept.credentials.refresh_token,
+            int(self._clock()) + tokens.expires_in,
+        )
+        # Not where the calendar has been revoked, or made anew, meanwhile.
+        is_the_same = (tenant_calendars.c.sub == kept.sub, tenant_calendars.c.revoked_at.is_(None))
+        sealed = credentials.seal(self._cipher)
+        if not self._write(tenant, calendar, *is_the_same, credentials_encrypted=sealed):
+            return None
+        return replace(kept, credentials=credentials)
+
+    def _calendar_id(self, tenant: Tenant, calendar: TenantCalendar, access_token: str) -> str:
+        listed = self._cronofy.list_calendars(access_token)
         if not listed:
-            raise UpstreamUnavailable(f"{application_calendar_id} has no calendar upstream (yet).")
-        return CalendarAccess(account.sub, listed[0].calendar_id, account.access_token, account.expires_in)
+            raise UpstreamUnavailable(f"{calendar.application_calendar_id} has no calendar upstream (yet).")
+        self._write(tenant, calendar, upstream_calendar_id=listed[0].calendar_id)
+        return listed[0].calendar_id
 
     def revoke(self, tenant: Tenant, application_calendar_id: str, *, by: str = OPERATOR) -> None:
         """Revoke a calendar here and upstream, where it is deleted with its events.
@@ -198,22 +312,27 @@ class CalendarDirectory:
         sub = calendar.sub or self._cronofy.upsert_application_calendar(calendar.upstream_id).sub
         if calendar.revoked_at is None:
             with self._trail.transaction(by) as change:
-                revoked = {"sub": sub, "revoked_at": change.at}
+                revoked = {"sub": sub, "revoked_at": change.at, "credentials_encrypted": None}
                 change.connection.execute(_where(tenant, calendar).values(revoked))
-                change.record(tenant, Action.CALENDAR_REVOKED, application_calendar_id)
+                change.record(tenant, Action.CALENDAR_REVOKED, application_calendar_id, sub=sub)
         self._cronofy.revoke(sub)
         self._write(tenant, calendar, sub=None)
 
-    def _upsert(self, tenant: Tenant, calendar: TenantCalendar) -> ApplicationCalendar:
-        """Create the calendar upstream or find it there, and keep its sub."""
+    def _upsert(self, tenant: Tenant, calendar: TenantCalendar) -> str:
+        """Create the calendar upstream or find it there, keep its tokens, and return its sub."""
         upstream = self._cronofy.upsert_application_calendar(calendar.upstream_id)
+        credentials = Credentials(
+            upstream.access_token, upstream.refresh_token, int(self._clock()) + upstream.expires_in
+        )
+        values: dict[str, object] = {"credentials_encrypted": credentials.seal(self._cipher)}
+        if upstream.sub != calendar.sub:
+            values |= {"sub": upstream.sub, "upstream_calendar_id": None}
         # The upsert is idempotent, so concurrent first uses store the same sub. Where another process has
         # revoked the calendar meanwhile, the upsert may have made it anew.
-        in_use = tenant_calendars.c.revoked_at.is_(None)
-        if upstream.sub != calendar.sub and not self._write(tenant, calendar, in_use, sub=upstream.sub):
+        if not self._write(tenant, calendar, tenant_calendars.c.revoked_at.is_(None), **values):
             self._cronofy.revoke(upstream.sub)
             raise _revoked(tenant, calendar.application_calendar_id)
-        return upstream
+        return upstream.sub
 
     def _write(
         self, tenant: Tenant, calendar: TenantCalendar, *where: ColumnElement[bool], **values: object

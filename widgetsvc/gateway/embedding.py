@@ -1,11 +1,12 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from widgetsvc.clock import Clock
 from widgetsvc.cronofy.client import CronofyClient
+from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import (
     AssertionRequired,
     OriginNotAllowed,
@@ -25,7 +26,7 @@ from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 
 ASSERTION = "assertion"
-"""Who adds calendars that an assertion names first."""
+"""Who adds calendars that an assertion is the first to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,20 @@ class EmbedRequest:
     def writes(self) -> frozenset[Permission]:
         """What of it lets visitors change things, which takes an assertion whatever the tenant's access."""
         return self.permissions - PUBLIC_PERMISSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request is entitled to, until its tenant changes.
+
+    `publishable_key` is None where an assertion was needed: the next request has to bring one of its own.
+    """
+
+    known: KnownTenant
+    publishable_key: str | None
+    element: Element | None
+    subs: tuple[str, ...]
+    key: TokenKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,10 @@ class EmbedDesk:
 
     def embed(self, wanted: EmbedRequest, origin_header: str | None) -> Embed:
         """Give the page a token for what it wants. Raises a ServiceError that says why not."""
+        return self.serve(self.grant(wanted, origin_header))
+
+    def grant(self, wanted: EmbedRequest, origin_header: str | None) -> Grant:
+        """Find out whether the page may have what it wants. Raises a ServiceError that says why not."""
         known = self._known(wanted)
         tenant = known.tenant
         origin = self.allowed_origin(tenant, origin_header)
@@ -106,8 +125,26 @@ class EmbedDesk:
         subs = self._registry.subs(known, wanted.calendars, lazily_by=ASSERTION if lazily else None)
         if assertion is not None:
             self._signed_access.use(tenant, assertion)
-        token = self._token(tenant, subs, wanted.permissions, str(origin))
-        return Embed(tenant, wanted.element, subs, token, self._options(tenant, wanted.element, subs))
+        key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
+        return Grant(known, None if assertion else wanted.key, wanted.element, subs, key)
+
+    def serve(self, grant: Grant) -> Embed:
+        """Give what has been granted. Raises UpstreamError."""
+        key = grant.key
+        return self._embed(grant, self._cache.get(key, self._mint(key)))
+
+    def serve_at_once(self, grant: Grant) -> Embed | None:
+        """Give what was granted to an earlier request, if it still is and nothing has to be waited for."""
+        if grant.publishable_key is None or not self._registry.is_current(grant.known, grant.publishable_key):
+            return None
+        token = self._cache.at_hand(grant.key, self._mint(grant.key))
+        return None if token is None else self._embed(grant, token)
+
+    def _mint(self, key: TokenKey) -> Callable[[], ElementToken]:
+        return lambda: self._cronofy.element_token(key.permissions, key.subs, key.origin)
+
+    def _embed(self, grant: Grant, token: CachedToken) -> Embed:
+        return Embed(grant.known.tenant, grant.element, grant.subs, token, self._options(grant))
 
     def _known(self, wanted: EmbedRequest) -> KnownTenant:
         if wanted.key is not None:
@@ -149,15 +186,13 @@ class EmbedDesk:
             return None
         return self._signed_access.verify(known, wanted.assertion)
 
-    def _token(
-        self, tenant: Tenant, subs: tuple[str, ...], permissions: frozenset[Permission], origin: str
-    ) -> CachedToken:
-        key = TokenKey(str(tenant.tenant_id), subs, tuple(permissions), origin)
-        return self._cache.get(key, lambda: self._cronofy.element_token(permissions, subs, origin))
-
-    def _options(self, tenant: Tenant, element: Element | None, subs: Sequence[str]) -> dict[str, Any]:
+    def _options(self, grant: Grant) -> dict[str, Any]:
         return element_options(
-            element, subs, api_url=self._service.api_url, tzid=tenant.policy.tzid, now=self._clock()
+            grant.element,
+            grant.subs,
+            api_url=self._service.api_url,
+            tzid=grant.known.tenant.policy.tzid,
+            now=self._clock(),
         )
 
 

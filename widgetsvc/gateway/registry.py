@@ -100,6 +100,17 @@ class TenantRegistry:
                 return known
         raise unknown_key(KeyKind.PUBLISHABLE)
 
+    def is_current(self, known: KnownTenant, publishable_key: str) -> bool:
+        """Whether this is what a publishable key names now; False, too, where that would have to be asked."""
+        if self._monotonic() >= self._ask_again_at:
+            return False
+        with self._lock:
+            current = self._by_name.get(publishable_key)
+        now = self._clock()
+        return current is known and any(
+            held.publishable_key == publishable_key and held.is_valid(now) for held in known.tenant.keys
+        )
+
     def by_slug(self, slug: str) -> KnownTenant:
         """Return what is known of a tenant. Raises UnknownTenant."""
         return self._known(f"slug:{slug}", lambda: self._tenants.by_slug(slug))
@@ -174,6 +185,11 @@ class TenantRegistry:
         finally:
             self._asking.release()
 
+    def catch_up_now(self) -> None:
+        """Ask for changes at once: some may have been missed."""
+        with self._asking:
+            self._ask()
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Ask for changes in a thread of its own until the context is left."""
@@ -181,8 +197,7 @@ class TenantRegistry:
 
         def follow() -> None:
             while not ended.wait(POLL_SECONDS):
-                with self._asking:
-                    self._ask()
+                self.catch_up_now()
 
         thread = threading.Thread(target=follow, name="change follower", daemon=True)
         thread.start()

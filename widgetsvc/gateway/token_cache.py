@@ -2,23 +2,33 @@
 
 A token is shared by everybody who asks for the same thing on the same origin, so a key holds all that the
 token is bound to. Times are monotonic seconds: a host's clock that is set must not revive a token.
+
+Where tokens come from is a `TokenSource`: Cronofy's API alone, or before it what other processes have minted.
 """
 
+import hashlib
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import ceil
+from sys import intern
 from threading import Lock
+from typing import Protocol, TypeVar
 
-from cachetools import TLRUCache
+from cachetools import LRUCache, TLRUCache
 
 from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.cronofy.responses import ElementToken
-from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
+from widgetsvc.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
+from widgetsvc.gateway.audit import Change
+from widgetsvc.gateway.narrowing import Scope, narrowings
+from widgetsvc.gateway.renewals import Job, Renewals
 from widgetsvc.permissions import Permission
 
 MIN_REMAINING = 60
-"""Seconds that a token must have left to be served from the cache, so that a page can start with it."""
+"""Seconds that a token must have left to be served from a cache, so that a page can start with it."""
 
 RENEW_FROM = 0.8
 """The part of its life after which a token is due for renewal."""
@@ -26,7 +36,18 @@ RENEW_FROM = 0.8
 RENEW_JITTER = 0.1
 """How far, as a part of it, that moment moves either way: tokens minted together are renewed apart."""
 
+REJECTED_SECONDS = 3
+"""How long a key that Cronofy has refused is not asked for again: its reason may be gone at any moment."""
+
+LOOK_AGAIN_SECONDS = 2
+"""When to look for what another process is renewing, or to try again what could not be begun."""
+
+_MAX_BACKOFFS = 10_000
+_MAX_NARROWINGS = 10_000
+
 Mint = Callable[[], ElementToken]
+
+E = TypeVar("E", bound=BaseException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +63,45 @@ class TokenKey:
         object.__setattr__(self, "subs", tuple(sorted(set(self.subs))))
         object.__setattr__(self, "permissions", tuple(sorted(set(self.permissions))))
 
+    @property
+    def scopes(self) -> Iterator[Scope]:
+        """Whatever can be taken away with effect on this token."""
+        yield Scope(self.tenant_id)
+        for sub in self.subs:
+            yield Scope(self.tenant_id, sub)
+
+    def digest(self, issuer: str) -> str:
+        """Name the token among those of all issuers: SHA-256 of a form that no other key has.
+
+        `issuer` stands for whoever mints it: the API and the application's credentials.
+        """
+        parts = [issuer, self.tenant_id, self.subs, self.permissions, self.origin]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def compact(self) -> "TokenKey":
+        """The same key, its strings shared with other keys that are kept."""
+        return TokenKey(
+            intern(self.tenant_id),
+            tuple(map(intern, self.subs)),
+            _PERMISSIONS.setdefault(self.permissions, self.permissions),
+            intern(self.origin),
+        )
+
+
+_PERMISSIONS: dict[tuple[Permission, ...], tuple[Permission, ...]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class CachedToken:
     """A token as it is handed to a page."""
 
-    token: ElementToken
+    token: str = field(repr=False)
+    permissions: tuple[Permission, ...]
+    origin: str
     expires_in: int
-    """Whole seconds left now; `token.expires_in` is what was left when it was minted."""
+    """Whole seconds left now."""
     hit: bool
-    """Whether it was at hand: nothing was minted or waited for."""
+    """Whether it was at hand: nothing was asked or waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,162 +109,326 @@ class TokenCacheStats:
     """Counts since the cache was made."""
 
     hits: int
-    """Calls answered at once."""
+    """Calls answered at once, from this process."""
+    shared_hits: int
+    """Tokens that another process had minted."""
     misses: int
-    """Calls that minted, or waited for a mint, whatever came of it."""
+    """Calls that this process had no token for, whatever came of them."""
     mints: int
-    """Times that a token was asked for upstream, failures included."""
+    """Times that a token was asked for upstream, renewals and failures included."""
+    renewals: int
+    """Renewals begun."""
+    renewal_failures: int
+    """Renewals that upstream did not grant."""
+    backoffs: int
+    """Calls refused without asking upstream, because it has failed just now."""
+    lock_waits: int
+    """Times that another process was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    token: ElementToken
+class Obtained:
+    """A token from its source; `life` in seconds, `expires_at` by the source's monotonic clock."""
+
+    token: str = field(repr=False)
+    life: float
     expires_at: float
-    renew_at: float
+    found: bool = False
+    """Whether another process had minted it."""
+
+
+class TokenSource(Protocol):
+    """Where a cache gets what it does not have. Both methods raise UpstreamError, and what `mint` raises."""
 
     @property
-    def usable_until(self) -> float:
-        return self.expires_at - MIN_REMAINING
+    def waits(self) -> int:
+        """How often another process has been waited for."""
 
-    def cached_token(self, now: float, *, hit: bool) -> CachedToken:
-        return CachedToken(self.token, max(0, int(self.expires_at - now)), hit)
+    def obtain(self, key: TokenKey, mint: Mint) -> Obtained:
+        """Return a token that can be served."""
+
+    def renew(self, key: TokenKey, mint: Mint, is_due: Callable[[Obtained], bool]) -> Obtained | None:
+        """Return a token that is not due for renewal; None where another process is about to get one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class DirectSource:
+    """Mints for this process alone."""
+
+    waits = 0
+
+    def __init__(self, clock: Clock = monotonic_clock) -> None:
+        self._clock = clock
+
+    def obtain(self, key: TokenKey, mint: Mint) -> Obtained:  # noqa: ARG002 # the protocol's
+        """Mint. The life counts from before: when Cronofy began to count is not known more closely."""
+        asked_at = self._clock()
+        minted = mint()
+        return Obtained(minted.token, minted.expires_in, asked_at + minted.expires_in)
+
+    def renew(self, key: TokenKey, mint: Mint, is_due: Callable[[Obtained], bool]) -> Obtained:  # noqa: ARG002
+        """Mint, whatever there is."""
+        return self.obtain(key, mint)
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    token: str
+    expires_at: float
+    renew_at: float
+    generation: int
+
+    def cached_token(self, key: TokenKey, now: float, *, hit: bool) -> CachedToken:
+        left = max(0, int(self.expires_at - now))
+        return CachedToken(self.token, key.permissions, key.origin, left, hit)
+
+
+@dataclass(slots=True, eq=False)
 class _Flight:
-    """A mint under way. It may change the cache only while it is the one on record for its key."""
+    """A token on its way. It may change the cache only while it is the one on record for its key."""
 
-    started_at: float
-    renews: _Entry | None
-    outcome: Future[_Entry] = field(default_factory=Future)
+    generation: int
+    begun: bool
+    outcome: "Future[_Entry | None]" = field(default_factory=Future)
+    """None where a renewal brought nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Backoff:
+    error: UpstreamError
+    until: float
 
 
 class TokenCache:
     """Element tokens by key; safe to share between threads.
 
     Callers of one key cause one mint between them, and callers of different keys never wait for each other.
+    Nobody waits for a renewal: the old token is served until the new one is there.
     """
 
     def __init__(
         self,
+        source: TokenSource | None = None,
         *,
-        maxsize: int = 10_000,
+        maxsize: int = 100_000,
         clock: Clock = monotonic_clock,
         jitter: Callable[[], float] = random.random,
+        run: Callable[[Job], bool] | None = None,
     ) -> None:
         """Hold up to `maxsize` tokens; the least recently used goes first.
 
-        `clock` never moves backwards; `jitter` gives a number from 0 to 1 for each token.
+        `clock` never moves backwards; `jitter` gives a number from 0 to 1 for each token; `run` has a job run
+        in the background, and says False where it does not.
         """
+        self._source: TokenSource = source or DirectSource(clock)
         self._clock = clock
         self._jitter = jitter
+        self._run = run or Renewals().submit
         self._lock = Lock()
         # Its timer, entered, holds the time still, so that an entry found cannot expire before it is read.
         self._entries: TLRUCache[TokenKey, _Entry, float] = TLRUCache(
-            maxsize, ttu=lambda _key, entry, _now: entry.usable_until, timer=clock
+            maxsize, ttu=lambda _key, entry, _now: entry.expires_at - MIN_REMAINING, timer=clock
         )
         self._flights: dict[TokenKey, _Flight] = {}
-        self._hits = self._misses = self._mints = 0
+        self._backoffs: LRUCache[TokenKey, _Backoff] = LRUCache(_MAX_BACKOFFS)
+        # Each narrowing begins a generation; what is older than the last one of its scopes does not count.
+        self._generation = self._oldest = 0
+        self._narrowed: dict[Scope, tuple[int, int]] = {}
+        self._hits = self._shared_hits = self._misses = self._mints = 0
+        self._renewals = self._renewal_failures = self._backed_off = 0
 
     def get(self, key: TokenKey, mint: Mint) -> CachedToken:
-        """Return the token of this key, minted now if there is none or it is due for renewal.
+        """Return the token of this key, from its source if there is none here.
 
-        `mint` asks upstream, and its errors are raised to all who wait for it; none is remembered. When a
-        renewal raises UpstreamUnavailable, the old token is served on, and not renewed before the error's
-        `retry_after` is over.
+        `mint` asks upstream. Its errors are raised to all who wait for it, and for a while to all who come
+        after: as long as UpstreamUnavailable says, a few seconds where it is UpstreamRejected.
         """
+        while True:
+            with self._lock, self._entries.timer as now:
+                hit = self._hit(key, now)
+                if hit is not None:
+                    break
+                self._misses += 1
+                self._check_backoff(key, now)
+                flight = self._flights.get(key)
+                leads = flight is None or not flight.begun or not self._counts(key, flight.generation)
+                if flight is None or leads:
+                    flight = self._flights[key] = _Flight(self._generation, begun=True)
+            entry = self._lead(key, flight, mint) if leads else _follow(flight)
+            if entry is not None:
+                return entry.cached_token(key, self._clock(), hit=False)
+        return self._hand_out(key, hit, mint)
+
+    def at_hand(self, key: TokenKey, mint: Mint) -> CachedToken | None:
+        """Return the token of this key if it is here; nothing is waited for. `mint` is for its renewal."""
         with self._lock, self._entries.timer as now:
-            entry = self._entries.get(key)
-            flight = self._flights.get(key)
-            if entry is not None and (flight is not None or now < entry.renew_at):
-                self._hits += 1
-                return entry.cached_token(now, hit=True)
-            self._misses += 1
-            if leads := flight is None:
-                self._mints += 1
-                flight = self._flights[key] = _Flight(now, entry)
-        entry = self._lead(key, flight, mint) if leads else _follow(flight)
-        return entry.cached_token(self._clock(), hit=False)
+            hit = self._hit(key, now)
+        return None if hit is None else self._hand_out(key, hit, mint)
 
-    def invalidate(self, predicate: Callable[[TokenKey], bool]) -> None:
-        """Forget the tokens whose key satisfies `predicate`, those being minted at this moment included.
+    def _hit(self, key: TokenKey, now: float) -> "tuple[CachedToken, _Flight | None] | None":
+        """Find a token, with the renewal that it is time for."""
+        entry = self._entries.get(key)
+        if entry is None or not self._counts(key, entry.generation):
+            return None
+        self._hits += 1
+        renewal = None
+        if now >= entry.renew_at and key not in self._flights:
+            renewal = self._flights[key] = _Flight(self._generation, begun=False)
+        return entry.cached_token(key, now, hit=True), renewal
 
-        For revoked calendars and removed origins. Who already waits for such a mint still gets its token.
+    def _hand_out(self, key: TokenKey, hit: "tuple[CachedToken, _Flight | None]", mint: Mint) -> CachedToken:
+        token, renewal = hit
+        if renewal is not None:
+            self._renew_later(key, renewal, mint)
+        return token
+
+    def narrow(self, changes: Sequence[Change]) -> None:
+        """Forget the tokens that the changes take something away from, and those on their way.
+
+        Hearing of a change twice does no harm. Who waits for such a token already still gets it.
         """
-        with self._lock, self._entries.timer:
-            for key in [key for key in self._entries if predicate(key)]:
-                del self._entries[key]
-            for key in [key for key in self._flights if predicate(key)]:
-                del self._flights[key]
+        with self._lock:
+            for scope, entry_id in narrowings(changes):
+                if entry_id <= self._narrowed.get(scope, (0, 0))[0]:
+                    continue
+                self._generation += 1
+                if len(self._narrowed) >= _MAX_NARROWINGS:
+                    # Too many to tell apart.
+                    self._narrowed.clear()
+                    self._oldest = self._generation
+                self._narrowed[scope] = entry_id, self._generation
 
     def stats(self) -> TokenCacheStats:
         """Return the counts so far."""
         with self._lock:
-            return TokenCacheStats(self._hits, self._misses, self._mints)
+            return TokenCacheStats(
+                hits=self._hits,
+                shared_hits=self._shared_hits,
+                misses=self._misses,
+                mints=self._mints,
+                renewals=self._renewals,
+                renewal_failures=self._renewal_failures,
+                backoffs=self._backed_off,
+                lock_waits=self._source.waits,
+            )
 
     def __len__(self) -> int:
-        """Count the tokens that could be served now."""
+        """Count the tokens that are kept."""
         with self._lock:
             return len(self._entries)
 
+    def _counts(self, key: TokenKey, generation: int) -> bool:
+        if generation == self._generation:
+            return True
+        if generation < self._oldest:
+            return False
+        return all(self._narrowed.get(scope, (0, 0))[1] <= generation for scope in key.scopes)
+
+    def _check_backoff(self, key: TokenKey, now: float) -> None:
+        backoff = self._backoffs.get(key)
+        if backoff is not None and now < backoff.until:
+            self._backed_off += 1
+            raise _again(backoff.error, max(1, ceil(backoff.until - now)))
+
     def _lead(self, key: TokenKey, flight: _Flight, mint: Mint) -> _Entry:
         try:
-            entry = self._mint(key, flight, mint)
+            obtained = self._source.obtain(key, self._counted(mint))
         except BaseException as error:  # whatever ends it, the others must not wait forever
-            self._give_up(key, flight, drop=isinstance(error, UpstreamRejected))
-            flight.outcome.set_exception(error)
+            self._fail(key, flight, error)
             raise
+        return self._land(key, flight, obtained)
+
+    def _renew_later(self, key: TokenKey, flight: _Flight, mint: Mint) -> None:
+        if not self._run(lambda: self._renew(key, flight, mint)):
+            self._put_off(key, flight, LOOK_AGAIN_SECONDS)
+
+    def _renew(self, key: TokenKey, flight: _Flight, mint: Mint) -> None:
+        with self._lock:
+            if self._flights.get(key) is not flight:
+                return
+            flight.begun = True
+            self._renewals += 1
+        try:
+            obtained = self._source.renew(key, self._counted(mint), self._is_due)
+        except UpstreamUnavailable as error:
+            self._count_failure()
+            self._put_off(key, flight, error.retry_after)
+        except UpstreamRejected as error:
+            self._count_failure()
+            self._fail(key, flight, error)
+        except BaseException:
+            self._put_off(key, flight, LOOK_AGAIN_SECONDS)
+            raise
+        else:
+            if obtained is None:
+                self._put_off(key, flight, LOOK_AGAIN_SECONDS)
+            else:
+                self._land(key, flight, obtained)
+
+    def _counted(self, mint: Mint) -> Mint:
+        def counted() -> ElementToken:
+            with self._lock:
+                self._mints += 1
+            return mint()
+
+        return counted
+
+    def _count_failure(self) -> None:
+        with self._lock:
+            self._renewal_failures += 1
+
+    def _due_at(self, obtained: Obtained) -> float:
+        spread = 1 + RENEW_JITTER * (2 * self._jitter() - 1)
+        return obtained.expires_at - obtained.life * (1 - RENEW_FROM * spread)
+
+    def _is_due(self, obtained: Obtained) -> bool:
+        return self._clock() >= self._due_at(obtained)
+
+    def _land(self, key: TokenKey, flight: _Flight, obtained: Obtained) -> _Entry:
+        entry = _Entry(obtained.token, obtained.expires_at, self._due_at(obtained), flight.generation)
+        with self._lock:
+            self._shared_hits += obtained.found
+            if self._take_off(key, flight) and self._counts(key, flight.generation):
+                # Does not keep, and drops the old one for, an entry that is past its use already.
+                self._entries[key.compact()] = entry
         flight.outcome.set_result(entry)
         return entry
 
-    def _mint(self, key: TokenKey, flight: _Flight, mint: Mint) -> _Entry:
-        try:
-            token = mint()
-        except UpstreamUnavailable as error:
-            if (old := self._put_off(key, flight, error.retry_after)) is None:
-                raise
-            return old
-        # Counted from before the mint: when Cronofy began to count is not known more closely.
-        spread = 1 + RENEW_JITTER * (2 * self._jitter() - 1)
-        renew_at = flight.started_at + token.expires_in * RENEW_FROM * spread
-        entry = _Entry(token, flight.started_at + token.expires_in, renew_at)
-        self._land(key, flight, entry)
-        return entry
-
-    def _land(self, key: TokenKey, flight: _Flight, entry: _Entry) -> None:
-        with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-                # Does not keep, and drops the old one for, an entry that is past its use already.
-                self._entries[key] = entry
-
-    def _put_off(self, key: TokenKey, flight: _Flight, seconds: int) -> _Entry | None:
-        old = flight.renews
+    def _put_off(self, key: TokenKey, flight: _Flight, seconds: float) -> None:
+        """End a renewal that brought nothing: what there is is served on, while it lasts."""
         with self._lock, self._entries.timer as now:
-            if old is None or now >= old.usable_until or self._flights.get(key) is not flight:
-                return None
-            del self._flights[key]
-            self._entries[key] = entry = replace(old, renew_at=now + seconds)
-            return entry
+            if self._take_off(key, flight) and (old := self._entries.get(key)) is not None:
+                old.renew_at = now + seconds
+        flight.outcome.set_result(None)
 
-    def _give_up(self, key: TokenKey, flight: _Flight, *, drop: bool) -> None:
-        with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-                if drop:
-                    self._entries.pop(key, None)
+    def _fail(self, key: TokenKey, flight: _Flight, error: BaseException) -> None:
+        with self._lock, self._entries.timer as now:
+            if self._take_off(key, flight) and isinstance(error, UpstreamError):
+                seconds = error.retry_after if isinstance(error, UpstreamUnavailable) else REJECTED_SECONDS
+                self._backoffs[key.compact()] = _Backoff(_again(error), now + seconds)
+                self._entries.pop(key, None)
+        flight.outcome.set_exception(error)
+
+    def _take_off(self, key: TokenKey, flight: _Flight) -> bool:
+        """Take a flight off the record; False where another one is on it."""
+        if self._flights.get(key) is not flight:
+            return False
+        del self._flights[key]
+        return True
 
 
-def _follow(flight: _Flight) -> _Entry:
+def _follow(flight: _Flight) -> _Entry | None:
     error = flight.outcome.exception()
     if error is not None:
         raise _again(error) from error
     return flight.outcome.result()
 
 
-def _again(error: BaseException) -> BaseException:
-    # One exception raised in many threads would gather all their tracebacks. Not copy.copy(): it calls
-    # __init__ with the text alone, and the service's errors want more.
+def _again(error: E, retry_after: int | None = None) -> E:
+    # One exception raised in many threads would gather all their tracebacks, and one that is kept the
+    # frames below them. Not copy.copy(): it calls __init__ with the text alone, and the service's errors
+    # want more.
     twin = type(error).__new__(type(error), *error.args)
     twin.__dict__.update(error.__dict__)
+    if retry_after is not None and isinstance(twin, UpstreamUnavailable):
+        twin.retry_after = retry_after
     return twin

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, make_response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from widgetsvc import errors
@@ -71,7 +72,9 @@ _HTTP_CODES = {
 def install(app: Flask) -> None:
     """Register the handlers, the last resort among them."""
     app.register_error_handler(errors.ServiceError, _service_error)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _storage_unavailable)
+    app.register_error_handler(PoolTimeoutError, _storage_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _last_resort)
 
@@ -87,15 +90,23 @@ def _service_error(error: errors.ServiceError) -> Response:
         detail = (
             "The calendar provider gave no usable answer. The support code leads the operator to its cause."
         )
-    status = STATUSES[type(error)]
+    # The door to Cronofy tells kinds of its errors apart that are one to pages.
+    status = next(STATUSES[kind] for kind in type(error).mro() if kind in STATUSES)
     response = _answer(status, error.code, error.title, detail, error.members)
     if isinstance(error, _WORTH_RETRYING):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
-def _storage_unavailable(error: OperationalError) -> Response:
-    _log.error("the database does not answer: %s", error.orig)
+def _unstorable(_error: DataError) -> Response:
+    # What is merely looked up may be any text; PostgreSQL refuses U+0000.
+    fault = errors.Fault("", "A value holds a character that no name or id has.")
+    return _service_error(errors.InvalidRequest([fault]))
+
+
+def _storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:
+    # An OperationalError's own words would quote the statement, too.
+    _log.error("the database does not answer: %s", getattr(error, "orig", error))
     return _service_error(errors.StorageUnavailable("The service cannot reach its data. Try again in 5 s."))
 
 

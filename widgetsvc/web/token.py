@@ -39,13 +39,13 @@ def token() -> Response:
 
 
 def _document(embed: Embed) -> dict[str, Any]:
-    issued = embed.token.token
+    issued = embed.token
     document: dict[str, Any] = {
         "element_token": {
             "token": issued.token,
-            "permissions": sorted(issued.permissions),
+            "permissions": list(issued.permissions),
             "origin": issued.origin,
-            "expires_in": embed.token.expires_in,
+            "expires_in": issued.expires_in,
         },
         "element": embed.element.value if embed.element else None,
         "subs": list(embed.subs),

@@ -18,7 +18,7 @@ from werkzeug.routing import MapAdapter
 
 from widgetsvc.calendars.api.credentials import account
 from widgetsvc.calendars.api.endpoint import endpoint, operation_of
-from widgetsvc.calendars.backend import one_transaction, undoing
+from widgetsvc.calendars.backend import current_backend, one_transaction, undoing
 from widgetsvc.calendars.errors import ApiError, InvalidParameters
 from widgetsvc.calendars.records import Account
 from widgetsvc.calendars.requests.base import parse_json
@@ -43,6 +43,9 @@ def run_batch(owner: Account, wanted: BatchRequest) -> Response:
     # What can be refused without the database is, before others have to wait for the transaction's end.
     steps = [_step(owner, entry, urls) for entry in wanted.batch]
     with one_transaction() as connection:
+        # Batches of one account queue: two that write the same events in different order would wait for each
+        # other.
+        current_backend().accounts.lock(connection, owner.application_id, [owner.sub])
         outcomes = [step if isinstance(step, Response) else _carry_out(step, connection) for step in steps]
     answer = jsonify(batch=[_as_document(outcome) for outcome in outcomes])
     answer.status_code = HTTPStatus.MULTI_STATUS

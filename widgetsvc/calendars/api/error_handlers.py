@@ -7,7 +7,8 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from widgetsvc.calendars.errors import (
@@ -32,7 +33,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(TooManyRequests, _too_many_requests)
     app.register_error_handler(OAuthRefused, _oauth_refused)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, storage_unavailable)
+    app.register_error_handler(PoolTimeoutError, storage_unavailable)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_exception)
     app.after_request(_add_headers)
@@ -72,10 +75,17 @@ def _oauth_refused(error: OAuthRefused) -> tuple[Response, int, dict[str, str]]:
     return document, HTTPStatus.BAD_REQUEST, {"Pragma": "no-cache"}
 
 
-def storage_unavailable(error: OperationalError) -> Response:
+def _unstorable(_error: DataError) -> tuple[Response, int]:
+    # What is looked up, such as an id in a path, is held against no model; PostgreSQL refuses U+0000.
+    document = InvalidParameters.single("base", "errors.invalid", "a value cannot be stored").as_document()
+    return jsonify(document), HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:
     """Ask the caller to come again, and tell the operator."""
-    # Locked, full or gone: nothing was written, and the same request may succeed later.
-    _log.error("the database does not answer: %s", error.orig)
+    # Locked, full or gone: nothing was written, and the same request may succeed later. An OperationalError's
+    # own words would quote the statement, too.
+    _log.error("the database does not answer: %s", getattr(error, "orig", error))
     return Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "5"})
 
 

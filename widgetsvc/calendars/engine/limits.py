@@ -14,8 +14,8 @@ from enum import Enum
 from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
-from widgetsvc.calendars.engine.localtime import day_of, first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan
+from widgetsvc.localtime import day_of, first_of_day
 
 
 class Period(Enum):

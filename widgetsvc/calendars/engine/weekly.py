@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from widgetsvc.calendars.engine.localtime import day_of, first_at, last_before
 from widgetsvc.calendars.engine.timespan import Timespan, intersect, merge
+from widgetsvc.localtime import day_of, first_at, last_before
 
 _DAY = 24 * 60
 

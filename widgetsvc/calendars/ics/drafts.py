@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from icalendar import Event
 from icalendar.prop import vCategory, vGeo
 
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.ics.moments import moment
 from widgetsvc.calendars.ics.skips import Reason, Skip
 from widgetsvc.calendars.ics.zones import zone_key
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
+from widgetsvc.localtime import first_of_day
 
 BUSY_STATUS = "X-MICROSOFT-CDO-BUSYSTATUS"
 MAX_SUMMARY, MAX_DESCRIPTION, MAX_LOCATION = 1_024, 4_096, 1_024

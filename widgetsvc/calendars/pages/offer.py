@@ -8,13 +8,13 @@ from typing import Any
 
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.engine.availability import Opening
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.engine.timespan import Timespan, merge
 from widgetsvc.calendars.pages.words import Reader
 from widgetsvc.calendars.records import Account, SchedulingLink
 from widgetsvc.calendars.requests.availability import AvailabilityRequest, Period, Slot
 from widgetsvc.calendars.requests.scheduling import RealTimeSchedulingRequest
 from widgetsvc.calendars.search import find
+from widgetsvc.localtime import first_of_day
 
 _MINUTE = 60
 _DAYS_ON_A_PAGE = 5

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from widgetsvc.calendars.api.error_handlers import storage_unavailable
 from widgetsvc.calendars.backend import current_backend
@@ -134,7 +135,8 @@ def _not_offerable(error: InvalidParameters) -> Response:
 
 
 @blueprint.errorhandler(OperationalError)
-def _storage_unavailable(error: OperationalError) -> Response:
+@blueprint.errorhandler(PoolTimeoutError)
+def _storage_unavailable(error: OperationalError | PoolTimeoutError) -> Response:
     refusal = storage_unavailable(error)
     response = _message(
         "The calendar does not answer just now",

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, ValidationInfo, model_validator
 
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import AvailablePeriod
 from widgetsvc.calendars.requests.base import (
     Request,
@@ -20,6 +19,7 @@ from widgetsvc.calendars.requests.identifiers import OwnId
 from widgetsvc.calendars.requests.moments import StartOrEnd, ZonedTime, end_after_start
 from widgetsvc.calendars.requests.reading import UTC, WindowQuery
 from widgetsvc.calendars.store.available_periods import MAX_LENGTH, Selection
+from widgetsvc.localtime import first_of_day
 
 _LONGEST = timedelta(seconds=MAX_LENGTH)
 

@@ -28,7 +28,6 @@ from pydantic import (
 )
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import EventDraft, EventTime, Transparency
 from widgetsvc.calendars.requests.base import (
     Described,
@@ -42,6 +41,7 @@ from widgetsvc.calendars.requests.base import (
     fault,
 )
 from widgetsvc.calendars.requests.moments import EventStartOrEnd, ZonedTimeOrDate, end_after_start
+from widgetsvc.localtime import first_of_day
 
 _LONGEST = timedelta(days=366)
 

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from widgetsvc.calendars import times
-from widgetsvc.calendars.engine.localtime import day_of
 from widgetsvc.calendars.requests.base import Date, Flag, Instant, Time, TzId, fault
 from widgetsvc.calendars.requests.page_links import PagedQuery
 from widgetsvc.calendars.store.selection import Selection, Window
+from widgetsvc.localtime import day_of
 
 UTC = "Etc/UTC"
 """The zone of days where none is named."""

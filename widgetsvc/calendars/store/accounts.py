@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Insert,
     Row,
     Select,
     bindparam,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.calendars.keys import (
@@ -93,6 +95,19 @@ _BY_ACCESS_TOKEN = (
 AnyRow = Row[*tuple[Any, ...]]
 
 
+def _upsert_application(statement: postgresql.Insert | sqlite.Insert) -> Insert:
+    # Several processes may start at once, and each makes sure that the gateway's application is there.
+    given = statement.excluded
+    secret = {name: given[name] for name in ("client_secret_hash", "client_secret_encrypted")}
+    return statement.on_conflict_do_update(index_elements=[schema.applications.c.client_id], set_=secret)
+
+
+_UPSERT_APPLICATION = {
+    "sqlite": _upsert_application(sqlite.insert(schema.applications)),
+    "postgresql": _upsert_application(postgresql.insert(schema.applications)),
+}
+
+
 def _account(row: AnyRow) -> Account:
     return Account(
         sub=row.sub,
@@ -147,23 +162,16 @@ class AccountStore:
                 and known.client_secret_encrypted
             ):
                 return
-            secret = {
-                "client_secret_hash": secret_hash,
-                "client_secret_encrypted": self._secrets.encrypt(credentials.client_secret.encode()),
-            }
-            if known is None:
-                connection.execute(
-                    insert(table).values(
-                        **secret,
-                        client_id=credentials.client_id,
-                        name=name,
-                        created_at=int(self._clock()),
-                    )
-                )
-            else:
-                connection.execute(
-                    table.update().where(table.c.client_id == credentials.client_id).values(secret)
-                )
+            connection.execute(
+                _UPSERT_APPLICATION[connection.dialect.name],
+                {
+                    "client_id": credentials.client_id,
+                    "client_secret_hash": secret_hash,
+                    "client_secret_encrypted": self._secrets.encrypt(credentials.client_secret.encode()),
+                    "name": name,
+                    "created_at": int(self._clock()),
+                },
+            )
 
     def client_secret(self, application_id: int) -> str | None:
         """The application's secret, to sign with.

@@ -137,7 +137,8 @@ _OF_CALENDAR = (
 )
 
 # The lock makes whoever is about to claim the notification wait until the change can be seen; one that is
-# claimed by now is not waited for, since its receiver may be reading events at this moment.
+# claimed by now is not waited for, since its receiver may be reading events at this moment. It is shared, so
+# that others who change something neither wait nor run into a deadlock.
 _WAITING = (
     select(deliveries.c.delivery_id)
     .where(
@@ -146,7 +147,7 @@ _WAITING = (
         deliveries.c.body.startswith('{"notification": {"type": "change"'),
     )
     .limit(1)
-    .with_for_update()
+    .with_for_update(read=True)
 )
 
 

@@ -269,9 +269,12 @@ _STORED_BY_ICS_UID = _STORED.where(events.c.ics_uid.in_(bindparam("ics_uids", ex
 _INSERT = insert(events)
 _KEY = (events.c.calendar_id, events.c.event_id)
 # What most upserts come down to, and the one answer to two first writes of one event at the same time.
+# Without the option, an INSERT's number of rows is -1 on PostgreSQL, which is true.
 _INSERT_UNLESS_THERE: dict[str, Insert] = {
-    "sqlite": sqlite.insert(events).on_conflict_do_nothing(index_elements=_KEY),
-    "postgresql": postgresql.insert(events).on_conflict_do_nothing(index_elements=_KEY),
+    name: dialect.insert(events)
+    .on_conflict_do_nothing(index_elements=_KEY)
+    .execution_options(preserve_rowcount=True)
+    for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
 }
 _UPDATE = update(events).where(events.c.event_uid == bindparam("uid"))
 _MARK_DELETED = _UPDATE.values(deleted=True, updated_at=bindparam("now"))

@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+
+from widgetsvc.calendars.store.schema import accounts
+
+_LOCK_ACCOUNT = (
+    select(accounts.c.sub).where(accounts.c.sub == bindparam("sub")).with_for_update(key_share=True)
+)
 
 
 def put(
@@ -24,6 +30,8 @@ def put(
     replace = update(table).where(*mine).values(values)
     if connection.execute(replace).rowcount:
         return True
+    # Or two at once could both be the last one that there is room for; SQLite's writers queue anyway.
+    connection.execute(_LOCK_ACCOUNT, {"sub": key["sub"]})
     held = select(func.count()).select_from(table).where(table.c.sub == key["sub"])
     if connection.execute(held).scalar_one() >= at_most:
         return False
@@ -31,7 +39,7 @@ def put(
         with connection.begin_nested():
             connection.execute(insert(table).values(**key, **values, **(when_new or {})))
     except IntegrityError:
-        # SQLite's writers queue, but elsewhere a concurrent first use may win. Should it be the account that
-        # is gone, this writes nothing.
+        # Another's first use of this id came before the lock. Should it be the account that is gone, this
+        # writes nothing.
         connection.execute(replace)
     return True

@@ -31,9 +31,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from widgetsvc.calendars.engine.localtime import first_of_day
 from widgetsvc.calendars.records import Transparency
 from widgetsvc.calendars.store.schema import events, former_times
+from widgetsvc.localtime import first_of_day
 
 # No zone is further than this from UTC, so an all-day event's instants differ from another zone's idea of
 # the same days by no more.
