@@ -5,7 +5,8 @@
  *           data-key="pk_…" data-element="slot-picker" data-calendar="store-42"></script>
  *
  * data-widget="wgt_…" in place of element and calendar shows a widget that the tenant has stored.
- * Further attributes: data-calendars="a b", data-tzid, data-locale, data-height="500", data-options (JSON).
+ * Further attributes: data-calendars="a b", data-tzid, data-locale, data-height="500", data-options (JSON),
+ * data-assertion (a JWT, or #name for the parameter of that name in the fragment of the page's address).
  * Events, all bubbling from the container (class "widgetsvc"): widgetsvc:ready, widgetsvc:slot-picked
  * {slot}, widgetsvc:empty, widgetsvc:error {code, message, retryable, support_code}. What a widget does after
  * the pick, it does not where a listener of slot-picked calls preventDefault().
@@ -15,8 +16,8 @@
  *
  * @typedef {{src: string, integrity: string | null}} Source
  * @typedef {{version: string, bundle: Source}} Service
- * @typedef {{key: string, widget: string, element: string, calendars: string[], options: object,
- *   height: number}} Wish
+ * @typedef {{key: string, widget: string, element: string, calendars: string[], assertion: string,
+ *   options: object, height: number}} Wish
  * @typedef {{kind: string, text?: string, url?: string}} AfterPick
  * @typedef {{element_token: {token: string}, element: string, options: object, after_pick?: AfterPick,
  *   support_code?: string}} Grant
@@ -35,7 +36,10 @@
   const ELEMENTS = {
     __proto__: null,
     agenda: { start: "Agenda", height: 500 },
+    "availability-rules": { start: "AvailabilityRules", height: 480, narrow: 649 },
     "availability-viewer": { start: "AvailabilityViewer", height: 605, narrow: 640, recovers: true },
+    "calendar-sync": { start: "CalendarSync", height: 184, narrow: 269 },
+    "date-time-picker": { start: "DateTimePicker", height: 870, narrow: 1333 },
     "slot-picker": { start: "SlotPicker", height: 420, scrolls: true },
   };
 
@@ -70,7 +74,11 @@
     ],
     assertion_required: [
       "This calendar is only for visitors who are signed in.",
-      "Let your server sign an assertion and POST it to /embed/token, or set the tenant's access to public.",
+      "Let your server sign an assertion, and put it into data-assertion (in a frame: #assertion=… of its address).",
+    ],
+    invalid_assertion: [
+      "This calendar was asked for in a way that is not accepted.",
+      "Correct how your server signs the assertion.",
     ],
     permission_not_allowed: ["This kind of calendar is not enabled here.", "Add the permission to the tenant."],
     tenant_suspended: ["This calendar is switched off at present.", "Ask the operator to lift the suspension."],
@@ -84,6 +92,7 @@
   /** What time may heal. */
   const PASSING = {
     __proto__: null,
+    expired_assertion: "You have been here for a while.",
     rate_limited: "Many people are asking for this calendar just now.",
     upstream_rejected: "The calendar gives no answer at present.",
     upstream_unavailable: "The calendar gives no answer at present.",
@@ -270,6 +279,12 @@
     }
   }
 
+  /** Frames are handed theirs in the fragment of their address, which browsers send to no server. */
+  function readAssertion(value) {
+    if (!value.startsWith("#")) return value;
+    return new URLSearchParams(location.hash.slice(1)).get(value.slice(1)) || "";
+  }
+
   /**
    * What the tag asks for; every fault in it is named at once.
    * @returns {Wish}
@@ -278,6 +293,7 @@
     const read = (name) => (tag.getAttribute(`data-${name}`) || "").trim();
     const names = ["key", "widget", "element", "calendar", "tzid", "locale"];
     const [key, widget, element, calendar, tzid, locale] = names.map(read);
+    const assertion = readAssertion(read("assertion"));
     const calendars = [...new Set([calendar, ...read("calendars").split(/\s+/)])].filter(Boolean);
     const options = parseJson(read("options") || "{}");
     const faults = [
@@ -290,7 +306,8 @@
     ].filter(Boolean);
     if (faults.length) throw failure("invalid_tag", faults.join(" "));
     const wished = merge(options, { ...(tzid && { tzid }), ...(locale && { locale }) });
-    return { key, widget, element, calendars, options: wished, height: parseInt(read("height"), 10) };
+    const height = parseInt(read("height"), 10);
+    return { key, widget, element, calendars, assertion, options: wished, height };
   }
 
   /** The pixels that an element takes unless the tag says otherwise; which one a widget is, comes later. */
@@ -323,11 +340,12 @@
 
   /** @returns {Promise<Grant>} */
   async function requestToken(wish) {
-    const { key, widget, element, calendars } = wish;
+    const { key, widget, element, calendars, assertion } = wish;
     const field = calendars.length > 1 ? "calendars" : "calendar";
     // Form fields cost no preflight.
     const body = new URLSearchParams(widget ? { key, widget } : { key, element });
     for (const id of calendars) body.append(field, id);
+    if (assertion) body.append("assertion", assertion);
     const request = { method: "POST", body, credentials: "omit", cache: "no-store" };
     let response, text;
     try {
@@ -343,7 +361,9 @@
     const code = own(answer, "code") || "unexpected_answer";
     const detail = own(answer, "detail") || `HTTP ${response.status} without a token.`;
     const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-    throw failure(String(code), detail, { support_code: own(answer, "support_code"), retryAfter });
+    // A new assertion comes with the page: the same one would be over the next time, too.
+    const reload = code === "expired_assertion";
+    throw failure(String(code), detail, { support_code: own(answer, "support_code"), retryAfter, reload });
   }
 
   // The place on the page

@@ -103,9 +103,7 @@ class Stored:
     def check(self, service: Operations) -> None:
         backend, application = backend_of(service), self.application(service)
         key = self.tenant.signing_key
-        assert [(kept.kid, kept.secret) for kept in service.signing_keys.all_of(self.tenant.tenant)] == [
-            (key.kid, key.secret)
-        ]
+        assert service.signing_keys.all_of(self.tenant.tenant) == [key]
         assert service.tenants.by_secret_key(self.tenant.secret_key)[0] == self.tenant.tenant
         assert backend.accounts.client_secret(application.application_id) == self.credentials.client_secret
         again = backend.accounts.upsert_application_calendar(application, "desk-1")

@@ -11,6 +11,7 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.idempotency import IdempotencyKeys
+from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.repeats import Repeats
@@ -35,6 +36,7 @@ class Services:
     calendars: CalendarDirectory
     signing_keys: SigningKeyStore
     widgets: WidgetStore
+    key_sets: KeySets
     registry: TenantRegistry
     desk: EmbedDesk
     repeats: Repeats

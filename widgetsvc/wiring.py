@@ -32,14 +32,17 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
 from widgetsvc.gateway.idempotency import IdempotencyKeys
+from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.renewals import Renewals
 from widgetsvc.gateway.repeats import Repeats
+from widgetsvc.gateway.signed_access import SignedAccess
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
 from widgetsvc.gateway.usage import Usage
+from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.limits import LocalCounts
 from widgetsvc.metrics import Metrics
@@ -74,6 +77,7 @@ class Operations:
     widgets: WidgetStore
     refused_origins: RefusedOrigins
     idempotency: IdempotencyKeys
+    key_sets: KeySets
     cronofy: CronofyClient
     guard: Guard | None
     """What keeps calls from a Cronofy that fails; None where the embedded backend answers them."""
@@ -90,6 +94,7 @@ def build_operations(
     settings: Settings,
     clock: Clock = system_clock,
     pages: PageAssets | None = None,
+    monotonic: Clock = monotonic_clock,
     observe: Observe | None = None,
 ) -> Operations:
     """Assemble what needs no web server; the backend has hosted pages if it is given what they are made of.
@@ -99,7 +104,10 @@ def build_operations(
     engine = open_database(settings)
     secret_keys = secret_keys_of(settings)
     credentials = _credentials(settings, secret_keys[0])
-    backend = None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock)
+    outbound = Outbound(allow_private=settings.allow_private_callbacks == "on")
+    backend = (
+        None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock, outbound)
+    )
     backend_app = create_backend_app(backend, pages) if backend else None
     guard = _guard(settings, credentials) if backend is None else None
     cronofy = _cronofy(settings, backend_app, credentials, guard, observe)
@@ -118,6 +126,7 @@ def build_operations(
         widgets=WidgetStore(engine, trail, calendars),
         refused_origins=RefusedOrigins(engine, clock),
         idempotency=IdempotencyKeys(engine, cipher, clock),
+        key_sets=KeySets(outbound, monotonic),
         cronofy=cronofy,
         guard=guard,
         applications=backend.accounts if backend else None,
@@ -129,7 +138,12 @@ def build_operations(
 
 
 def _backend(
-    settings: Settings, engine: Engine, secret_keys: Sequence[bytes], credentials: Credentials, clock: Clock
+    settings: Settings,
+    engine: Engine,
+    secret_keys: Sequence[bytes],
+    credentials: Credentials,
+    clock: Clock,
+    outbound: Outbound,
 ) -> Backend:
     limits = parse_many(settings.api_rate_limits) if settings.rate_limit == "on" else []
     backend = Backend.over(
@@ -138,7 +152,7 @@ def _backend(
         settings.public_url,
         clock,
         secret_key_fallbacks=secret_keys[1:],
-        outbound=Outbound(allow_private=settings.allow_private_callbacks == "on"),
+        outbound=outbound,
         rate_limits=RateLimits(limits),
     )
     backend.accounts.ensure_application(credentials, _GATEWAY_APPLICATION)
@@ -156,7 +170,7 @@ def build_services(
     """Assemble everything that the settings ask for. Raises ConfigurationError."""
     bundle = build_bundle(settings)
     metrics = Metrics(shared_metrics())
-    parts = build_operations(settings, clock, _pages(settings, bundle), metrics.upstream)
+    parts = build_operations(settings, clock, _pages(settings, bundle), monotonic, metrics.upstream)
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     renewals = Renewals()
     registry = TenantRegistry(
@@ -173,6 +187,9 @@ def build_services(
     desk = EmbedDesk(
         registry=registry,
         widgets=parts.widgets,
+        signed_access=SignedAccess(
+            registry, parts.key_sets, UsedAssertions(parts.engine, clock), settings.public_url, clock
+        ),
         cronofy=parts.cronofy,
         cache=cache,
         service=service,
@@ -188,6 +205,7 @@ def build_services(
         calendars=parts.calendars,
         signing_keys=parts.signing_keys,
         widgets=parts.widgets,
+        key_sets=parts.key_sets,
         registry=registry,
         desk=desk,
         repeats=Repeats(),

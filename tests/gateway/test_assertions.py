@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from tests.signing import public_jwk, public_pem, registered, signed
 from widgetsvc.errors import ExpiredAssertion, InvalidAssertion
 from widgetsvc.gateway.assertions import (
     Assertion,
     unverified_issuer,
     verify_assertion,
 )
-from widgetsvc.gateway.signatures import SharedSecret, SigningAlgorithm, generate_secret
+from widgetsvc.gateway.signatures import SharedSecret, SigningAlgorithm, SigningKey, generate_secret
 from widgetsvc.permissions import Element, Permission
 
 NOW = 1_900_000_000
@@ -315,6 +317,77 @@ FORGED = {
 def test_what_the_tenant_did_not_sign_is_refused(token):
     with pytest.raises(InvalidAssertion):
         verify(token)
+
+
+PUBLIC_KEYS = {alg: registered(alg, f"key-{alg}") for alg in ("EdDSA", "ES256", "RS256")}
+PEMS = {alg: public_pem(alg).encode() for alg in PUBLIC_KEYS}
+
+
+def verify_with(key: SigningKey, token: str) -> Assertion:
+    return verify_assertion(token, find_key={key.kid: key}.get, issuer="acme", audience=SERVICE, now=NOW)
+
+
+@pytest.mark.parametrize("alg", PUBLIC_KEYS)
+def test_a_public_key_verifies_what_its_private_key_signed(alg):
+    assert verify_with(PUBLIC_KEYS[alg], signed(alg, f"key-{alg}", FULL)).viewer == "visitor-7"
+
+
+def hmac_signed(alg: str, secret: bytes, header_alg: str = "HS256") -> str:
+    return sign(header={"alg": header_alg, "kid": f"key-{alg}"}, secret=secret)
+
+
+CONFUSIONS = {
+    "HMAC with the PEM": lambda alg: hmac_signed(alg, PEMS[alg]),
+    "HMAC with the PEM, no newline": lambda alg: hmac_signed(alg, PEMS[alg].strip()),
+    "HMAC with the JWK": lambda alg: hmac_signed(alg, PUBLIC_KEYS[alg].jwk.encode()),
+    "HMAC under the key's own alg": lambda alg: hmac_signed(alg, PEMS[alg], alg),
+    "none": lambda alg: f"{encode({'alg': 'none', 'kid': f'key-{alg}'})}.{encode(CLAIMS)}.",
+    "no signature under its alg": lambda alg: (
+        f"{encode({'alg': alg, 'kid': f'key-{alg}'})}.{encode(CLAIMS)}."
+    ),
+    "a signature of zeros": lambda alg: forged_tail(alg, bytes(64)),
+    "a signature of zeros, DER": lambda alg: forged_tail(alg, bytes.fromhex("3006020100020100")),
+    "cut": lambda alg: signed(alg, f"key-{alg}", CLAIMS)[:-4],
+    "longer": lambda alg: signed(alg, f"key-{alg}", CLAIMS) + "AAAA",
+    "with the public key in its header": lambda alg: signed(alg, f"key-{alg}", CLAIMS, jwk=public_jwk(alg)),
+    "with an address of keys": lambda alg: signed(alg, f"key-{alg}", CLAIMS, jku="https://evil.io/jwks"),
+    "with crit": lambda alg: signed(alg, f"key-{alg}", CLAIMS, crit=["b64"], b64=False),
+    "kid of another key": lambda alg: signed(alg, "acme-1", CLAIMS),
+}
+
+
+def forged_tail(alg: str, signature: bytes) -> str:
+    return f"{signed(alg, f'key-{alg}', CLAIMS).rpartition('.')[0]}.{b64(signature)}"
+
+
+@pytest.mark.parametrize("forge", CONFUSIONS.values(), ids=CONFUSIONS)
+@pytest.mark.parametrize("alg", PUBLIC_KEYS)
+def test_a_public_key_takes_nothing_but_its_own_signatures(alg, forge):
+    with pytest.raises(InvalidAssertion):
+        verify_with(PUBLIC_KEYS[alg], forge(alg))
+
+
+@pytest.mark.parametrize("alg", PUBLIC_KEYS)
+@pytest.mark.parametrize("other", PUBLIC_KEYS)
+def test_no_algorithm_stands_in_for_another(alg, other):
+    if alg == other:
+        return
+    with pytest.raises(InvalidAssertion, match=f"signs with {alg} only"):
+        verify_with(PUBLIC_KEYS[alg], signed(other, f"key-{alg}", CLAIMS))
+
+
+def test_a_key_that_has_ended_verifies_nothing_more():
+    ends = replace(KEY, expires_at=NOW + 1)
+
+    assert verify_with(ends, sign())
+    with pytest.raises(InvalidAssertion, match="no signing key"):
+        verify_with(replace(KEY, expires_at=NOW), sign())
+
+
+@pytest.mark.parametrize("jti", ["", 7, None, "j" * 256, "a\nb"])
+def test_a_jti_is_text(jti):
+    with pytest.raises(InvalidAssertion, match="jti"):
+        verify(sign({**CLAIMS, "jti": jti}))
 
 
 def test_a_key_of_another_tenant_is_never_looked_at():

@@ -318,3 +318,28 @@ def test_a_calendar_that_is_another_one_upstream_by_now_is_noticed(
     access = calendars.access(acme, "store-42")
 
     assert calendars.subs(acme, ["store-42"]) == (access.sub,) == ("apc_acme_store-42_2",)
+
+
+def test_unknown_calendars_are_added_up_to_a_bound_and_known_ones_left_alone(
+    calendars: CalendarDirectory, tenants: TenantDirectory
+) -> None:
+    acme = tenants.create("acme", "Acme", []).tenant
+    calendars.add(acme, "a", "elsewhere")
+
+    calendars.add_unknown(acme, ["a", "b", "c"], 3, by="assertion")
+    calendars.add_unknown(acme, ["c", "a"], 3, by="assertion")
+
+    listed = {each.application_calendar_id: each.upstream_id for each in calendars.all_of(acme)}
+    assert listed == {"a": "elsewhere", "b": "acme:b", "c": "acme:c"}
+    with pytest.raises(UnknownCalendar, match="3 is the most"):
+        calendars.add_unknown(acme, ["a", "d"], 3, by="assertion")
+
+
+def test_an_unknown_calendar_takes_over_no_other_ones_upstream_calendar(
+    calendars: CalendarDirectory, tenants: TenantDirectory
+) -> None:
+    acme = tenants.create("acme", "Acme", []).tenant
+    calendars.add(acme, "a", "acme:b")
+
+    with pytest.raises(AlreadyExists):
+        calendars.add_unknown(acme, ["b"], 10, by="assertion")

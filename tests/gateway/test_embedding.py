@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
 from tests.gateway.conftest import API_URL, Upstream
@@ -19,10 +20,14 @@ from widgetsvc.errors import (
 )
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, EmbedRequest, Service
+from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.registry import TenantRegistry
+from widgetsvc.gateway.signed_access import SignedAccess
 from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
+from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.gateway.widgets import WidgetStore
+from widgetsvc.outbound import Outbound
 from widgetsvc.permissions import Element, Permission
 
 pytestmark = pytest.mark.on_every_database
@@ -33,11 +38,13 @@ PUBLIC_URL = "https://w.example.com"
 
 @pytest.fixture
 def desk(
-    registry: TenantRegistry, widgets: WidgetStore, cronofy: CronofyClient, clock: FakeClock
+    registry: TenantRegistry, widgets: WidgetStore, cronofy: CronofyClient, engine: Engine, clock: FakeClock
 ) -> EmbedDesk:
+    used, key_sets = UsedAssertions(engine, clock), KeySets(Outbound(), clock)
     return EmbedDesk(
         registry=registry,
         widgets=widgets,
+        signed_access=SignedAccess(registry, key_sets, used, PUBLIC_URL, clock),
         cronofy=cronofy,
         cache=TokenCache(clock=clock),
         service=Service(public_url=PUBLIC_URL, api_url=API_URL),

@@ -15,7 +15,7 @@ def policy(response) -> dict[str, str]:
     return dict(directive.split(" ", 1) for directive in directives)
 
 
-@pytest.mark.parametrize("element", ["agenda", "availability-viewer", "slot-picker"])
+@pytest.mark.parametrize("element", ["agenda", "availability-viewer", "date-time-picker", "slot-picker"])
 def test_a_frame_holds_the_tag(acme: Embedder, element: str) -> None:
     response = acme.http.get(f"/frame/{element}", query_string={"key": acme.key, "calendar": "store-42"})
 
@@ -131,13 +131,29 @@ def test_a_tenant_without_origins_is_framed_by_nobody(services: Services, http: 
     assert policy(http.get("/frame/agenda", query_string=query))["frame-ancestors"] == "'none'"
 
 
-def test_signed_tenants_have_no_bare_frames(services: Services, http: FlaskClient) -> None:
+@pytest.mark.parametrize("calendar", ["store-42", "no-such"])
+def test_a_signed_tenants_frame_takes_its_assertion_from_the_fragment_and_tells_strangers_nothing(
+    services: Services, http: FlaskClient, calendar: str
+) -> None:
     tenant = embedder(services, http, policy=Policy(access=Access.SIGNED))
 
-    response = http.get("/frame/agenda", query_string={"key": tenant.key, "calendar": "store-42"})
+    response = http.get("/frame/agenda", query_string={"key": tenant.key, "calendar": calendar})
 
-    assert response.status_code == 403
-    assert "assertion_required" in response.text
+    assert response.status_code == 200
+    assert 'data-assertion="#assertion"' in response.text
+
+
+@pytest.mark.parametrize("element", ["availability-rules", "calendar-sync"])
+def test_frames_of_what_writes_take_an_assertion_whatever_the_access(acme: Embedder, element: str) -> None:
+    response = acme.http.get(f"/frame/{element}", query_string={"key": acme.key, "calendar": "store-42"})
+
+    assert 'data-assertion="#assertion"' in response.text
+
+
+def test_an_assertion_in_the_query_is_refused(acme: Embedder) -> None:
+    query = {"key": acme.key, "calendar": "store-42", "assertion": "a.b.c"}
+
+    assert acme.http.get("/frame/agenda", query_string=query).status_code == 400
 
 
 def test_a_suspended_tenants_frame_says_so(acme: Embedder, services: Services) -> None:

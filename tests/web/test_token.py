@@ -189,7 +189,7 @@ def test_frames_of_the_service_itself_get_tokens(acme: Embedder) -> None:
         ({"element": "agenda", "calendars": ["store-42", "store-43"]}, {"calendars"}),
         ({"element": "agenda", "permissions": ["agenda"], "calendar": "store-42"}, {"permissions"}),
         (
-            {"permissions": ["account_management", "x"], "calendar": "store-42"},
+            {"permissions": ["free_busy_write", "x"], "calendar": "store-42"},
             {"permissions[0]", "permissions[1]"},
         ),
         ({"permissions": [], "calendars": []}, {"permissions", "calendars"}),

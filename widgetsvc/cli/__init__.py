@@ -12,6 +12,7 @@ from widgetsvc.cli.doctor import doctor
 from widgetsvc.cli.keys import revoke_key, rotate_key
 from widgetsvc.cli.origins import origin
 from widgetsvc.cli.serving import demo, serve
+from widgetsvc.cli.signing_keys import signing_key
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
 from widgetsvc.cli.tenants import tenant
@@ -34,6 +35,7 @@ main.add_command(db)
 main.add_command(application)
 main.add_command(account)
 main.add_command(tenant)
+main.add_command(signing_key)
 main.add_command(origin)
 main.add_command(calendar)
 main.add_command(audit)

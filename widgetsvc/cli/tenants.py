@@ -235,6 +235,8 @@ def tenant_update(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("Say what to change: --name, --origin, --access, … (--help lists them).")
     service = operations()
     old = service.tenants.by_slug(slug)
+    if jwks_url is not None:
+        service.key_sets.check_address(jwks_url)
     new = service.tenants.update(old, wanted)
     if new.version == old.version:
         click.echo("It is so already; nothing was changed.", err=True)

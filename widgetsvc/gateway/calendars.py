@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from cryptography.fernet import Fernet, MultiFernet
-from sqlalchemy import ColumnElement, Engine, Insert, Update, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Insert, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock, monotonic_clock
@@ -27,7 +27,7 @@ from widgetsvc.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail
+from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
 from widgetsvc.gateway.credentials import MIN_REMAINING, RENEW_BEFORE, Credentials, Renewals
 from widgetsvc.gateway.schema import tenant_calendars
 from widgetsvc.gateway.tenants import Tenant
@@ -133,6 +133,26 @@ class CalendarDirectory:
                 f"The upstream calendar {wanted} belongs to another calendar here."
             ) from error
 
+    def add_unknown(self, tenant: Tenant, ids: Sequence[str], most: int, *, by: str) -> None:
+        """Add those of the calendars that the tenant does not have, as long as it has at most `most` then.
+
+        Whatever there is, revoked ones included, stays as it is. Raises InvalidName, UnknownCalendar where
+        there is no more room, AlreadyExists where the upstream calendar is another one's.
+        """
+        known = {calendar.application_calendar_id for calendar in self._find(tenant, ids)}
+        missing = [name for name in ids if name not in known]
+        if not missing:
+            return
+        for name in missing:
+            _check_id(name)
+        try:
+            with self._trail.transaction(by) as change:
+                _insert_unknown(change, tenant, missing, most)
+        except IntegrityError as error:
+            raise AlreadyExists(
+                f"An upstream calendar of {_quoted(missing)} belongs to another calendar here."
+            ) from error
+
     def _map(
         self, tenant: Tenant, application_calendar_id: str, upstream_id: str, by: str, *, is_new: bool
     ) -> None:
@@ -188,9 +208,8 @@ class CalendarDirectory:
         known = {calendar.application_calendar_id: calendar for calendar in self._find(tenant, ids)}
         unknown = [name for name in ids if name not in known]
         if unknown:
-            names = ", ".join(repr(name[:64]) for name in unknown)
             raise UnknownCalendar(
-                f"{tenant.name} has no calendar {names}. "
+                f"{tenant.name} has no calendar {_quoted(unknown)}. "
                 f"The operator adds one with `widgetsvc calendar add {tenant.slug} ID`."
             )
         return known
@@ -342,12 +361,41 @@ class CalendarDirectory:
             return [TenantCalendar(*row) for row in connection.execute(query)]
 
 
+def _insert_unknown(change: Transaction, tenant: Tenant, ids: Sequence[str], most: int) -> None:
+    table = tenant_calendars
+    own = table.c.tenant_id == tenant.tenant_id
+    query = select(table.c.application_calendar_id).where(own, table.c.application_calendar_id.in_(ids))
+    known = set(change.connection.execute(query).scalars())
+    missing = [name for name in ids if name not in known]
+    count = select(func.count()).select_from(table).where(own)
+    if missing and change.connection.execute(count).scalar_one() + len(missing) > most:
+        raise UnknownCalendar(
+            f"{tenant.name} has no calendar {_quoted(missing)}, and has so many already that none is added "
+            f"at its first use: {most} is the most."
+        )
+    for name in missing:
+        upstream_id = f"{tenant.slug}:{name}"
+        change.connection.execute(
+            insert(table).values(
+                tenant_id=tenant.tenant_id,
+                application_calendar_id=name,
+                upstream_id=upstream_id,
+                created_at=change.at,
+            )
+        )
+        change.record(tenant, Action.CALENDAR_ADDED, name, upstream_id=upstream_id)
+
+
 def _where(tenant: Tenant, calendar: TenantCalendar, *where: ColumnElement[bool]) -> Update:
     return update(tenant_calendars).where(
         tenant_calendars.c.tenant_id == tenant.tenant_id,
         tenant_calendars.c.application_calendar_id == calendar.application_calendar_id,
         *where,
     )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(repr(name[:64]) for name in names)
 
 
 def _revoked(tenant: Tenant, application_calendar_id: str) -> CalendarRevoked:

@@ -1,6 +1,6 @@
 """The heart of the gateway: a page asks to embed something, and gets a token for it or a reason why not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +14,19 @@ from widgetsvc.errors import (
     UnknownKey,
     UnknownTenant,
 )
-from widgetsvc.gateway.assertions import Assertion, unverified_issuer, verify_assertion
+from widgetsvc.gateway.assertions import Assertion, unverified_issuer
 from widgetsvc.gateway.options import element_options
 from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
+from widgetsvc.gateway.signed_access import SignedAccess
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.gateway.widgets import Widget, WidgetStore
-from widgetsvc.permissions import Element, Permission
+from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
+
+ASSERTION = "assertion"
+"""Who adds calendars that an assertion is the first to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class EmbedRequest:
         element = widget.element
         permissions = frozenset({element.permission})
         return replace(self, element=element, permissions=permissions, calendars=widget.calendars)
+
+    @property
+    def writes(self) -> frozenset[Permission]:
+        """What of it lets visitors change things, which takes an assertion whatever the tenant's access."""
+        return self.permissions - PUBLIC_PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +104,12 @@ class Service:
 class EmbedDesk:
     """Answers embed requests."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter a collaborator
         self,
         *,
         registry: TenantRegistry,
         widgets: WidgetStore,
+        signed_access: SignedAccess,
         cronofy: CronofyClient,
         cache: TokenCache,
         service: Service,
@@ -107,6 +117,7 @@ class EmbedDesk:
     ) -> None:
         self._registry = registry
         self._widgets = widgets
+        self._signed_access = signed_access
         self._cronofy = cronofy
         self._cache = cache
         self._service = service
@@ -136,8 +147,13 @@ class EmbedDesk:
         if widget is not None:
             wanted = wanted.of(widget)
         assertion = self._assertion(known, wanted)
-        self._check_policy(tenant, wanted, assertion)
-        subs = self._registry.subs(known, wanted.calendars)
+        check_policy(tenant, wanted)
+        if assertion is not None:
+            check_narrowing(assertion, wanted)
+        lazily = tenant.policy.lazy_calendars and assertion is not None and assertion.calendars is not None
+        subs = self._registry.subs(known, wanted.calendars, lazily_by=ASSERTION if lazily else None)
+        if assertion is not None:
+            self._signed_access.use(tenant, assertion)
         key = TokenKey(str(tenant.tenant_id), subs, tuple(wanted.permissions), str(origin))
         return Grant(
             known,
@@ -205,32 +221,17 @@ class EmbedDesk:
     def _assertion(self, known: KnownTenant, wanted: EmbedRequest) -> Assertion | None:
         tenant = known.tenant
         if wanted.assertion is None:
-            writes = wanted.element is not None and wanted.element.needs_assertion
-            if tenant.policy.access is Access.SIGNED or wanted.key is None or writes:
+            if tenant.policy.access is Access.SIGNED:
                 raise AssertionRequired(
                     f"{tenant.name} embeds signed only: send an assertion that the tenant's server signed."
                 )
+            if wanted.writes:
+                raise AssertionRequired(
+                    f"{_names(wanted.writes)} lets visitors change things: send an assertion, signed by the "
+                    "tenant's server, that names the element and the calendar."
+                )
             return None
-        return verify_assertion(
-            wanted.assertion,
-            find_key=self._registry.signing_keys(known).get,
-            issuer=tenant.slug,
-            audience=self._service.public_url,
-            now=self._clock(),
-        )
-
-    def _check_policy(self, tenant: Tenant, wanted: EmbedRequest, assertion: Assertion | None) -> None:
-        missing = wanted.permissions - tenant.policy.permissions
-        if missing:
-            raise PermissionNotAllowed(f"{tenant.name}'s policy does not include {_names(sorted(missing))}.")
-        if assertion is None:
-            return
-        if assertion.element is not None and wanted.element is not assertion.element:
-            raise PermissionNotAllowed(f"The assertion is for the element {assertion.element.value} only.")
-        if assertion.permissions is not None and not wanted.permissions <= assertion.permissions:
-            raise PermissionNotAllowed(f"The assertion allows {_names(sorted(assertion.permissions))} only.")
-        if assertion.calendars is not None and not assertion.calendars.issuperset(wanted.calendars):
-            raise PermissionNotAllowed("The assertion does not name every calendar that was asked for.")
+        return self._signed_access.verify(known, wanted.assertion)
 
     def _options(self, grant: Grant) -> dict[str, Any]:
         return element_options(
@@ -243,5 +244,53 @@ class EmbedDesk:
         )
 
 
-def _names(permissions: Sequence[Permission]) -> str:
-    return ", ".join(permission.value for permission in permissions)
+def check_policy(tenant: Tenant, wanted: EmbedRequest) -> None:
+    """Raise PermissionNotAllowed for what the tenant's policy does not include.
+
+    Bare permissions are held against the elements that may be embedded, too: each has to be one that such an
+    element needs, so that they get no more than a token for that element would allow.
+    """
+    policy = tenant.policy
+    missing = wanted.permissions - policy.permissions
+    if missing:
+        raise PermissionNotAllowed(f"{tenant.name}'s policy does not include {_names(missing)}.")
+    if policy.elements is None:
+        return
+    if wanted.element is not None:
+        if wanted.element not in policy.elements:
+            raise PermissionNotAllowed(
+                f"{tenant.name}'s policy does not include the element {wanted.element.value}."
+            )
+        return
+    uncovered = wanted.permissions - {element.permission for element in policy.elements}
+    if uncovered:
+        raise PermissionNotAllowed(f"No element of {tenant.name}'s policy needs {_names(uncovered)}.")
+
+
+def check_narrowing(assertion: Assertion, wanted: EmbedRequest) -> None:
+    """Raise PermissionNotAllowed for what an assertion does not cover.
+
+    What writes has to be named by it, as element or permission, together with the one calendar.
+    """
+    if assertion.element is not None and wanted.element is not assertion.element:
+        raise PermissionNotAllowed(f"The assertion is for the element {assertion.element.value} only.")
+    if assertion.permissions is not None and not wanted.permissions <= assertion.permissions:
+        raise PermissionNotAllowed(f"The assertion allows {_names(assertion.permissions)} only.")
+    if assertion.calendars is not None and not assertion.calendars.issuperset(wanted.calendars):
+        raise PermissionNotAllowed("The assertion does not name every calendar that was asked for.")
+    if not wanted.writes:
+        return
+    if assertion.element is None and assertion.permissions is None:
+        raise PermissionNotAllowed(
+            f"{_names(wanted.writes)} lets visitors change things: the assertion has to name it in "
+            "permissions, or the element in element."
+        )
+    if assertion.calendars is None or len(assertion.calendars) != 1:
+        raise PermissionNotAllowed(
+            f"{_names(wanted.writes)} lets visitors change things: the assertion has to name exactly one "
+            "calendar."
+        )
+
+
+def _names(permissions: Iterable[Permission]) -> str:
+    return ", ".join(sorted(permission.value for permission in permissions))

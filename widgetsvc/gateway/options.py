@@ -11,6 +11,9 @@ from widgetsvc.gateway.queries import DEFAULT_QUERY, availability_query, moment_
 from widgetsvc.gateway.widget_models import WidgetDraft, WidgetLook, WidgetQuery, takes_query
 from widgetsvc.permissions import Element
 
+AVAILABILITY_RULE_ID = "default"
+"""The rule that is edited unless the page names another one; rules belong to the calendar's account."""
+
 
 def element_options(
     element: Element | None,
@@ -30,10 +33,15 @@ def element_options(
     if element is None:
         return options
     query = widget.query if widget else DEFAULT_QUERY
-    if element is not Element.AGENDA:
+    if element not in {Element.AGENDA, Element.CALENDAR_SYNC}:
         options["tzid"] = query.tzid or tzid
     if takes_query(element):
         options["availability_query"] = availability_query(query, subs, moment_of(query, tzid, now))
+    if element is Element.AVAILABILITY_RULES:
+        options["availability_rule_id"] = AVAILABILITY_RULE_ID
+    if element is Element.CALENDAR_SYNC:
+        # Application calendars connect no further profiles, but the Element does not start without it.
+        options |= {"authorization_url": f"{api_url}/oauth/authorize", "single_profile": True}
     if widget is not None:
         options |= _look_options(widget.look)
         config = _config(element, widget)

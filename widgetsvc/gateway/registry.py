@@ -38,6 +38,9 @@ RETRY_SECONDS = 1.0
 STALE_SECONDS = 600
 """How long what is known is served on without a database that could say otherwise."""
 
+MAX_LAZY_CALENDARS = 10_000
+"""How many calendars a tenant can have where some are added at their first use; the operator can add more."""
+
 _MAX_TENANTS = 10_000
 _MAX_CALENDARS = 10_000
 _MAX_PREFLIGHTS = 10_000
@@ -126,15 +129,20 @@ class TenantRegistry:
                     self._preflights[str(origin)] = allows
         return allows
 
-    def subs(self, known: KnownTenant, ids: Sequence[str]) -> tuple[str, ...]:
+    def subs(
+        self, known: KnownTenant, ids: Sequence[str], *, lazily_by: str | None = None
+    ) -> tuple[str, ...]:
         """Resolve calendar ids to subs, in the order given.
 
-        Raises UnknownCalendar, CalendarRevoked, UpstreamError.
+        `lazily_by` is who adds those that there are not, as far as there is room; None where nobody may.
+        Raises UnknownCalendar, CalendarRevoked, UpstreamError, and InvalidName for what cannot be added.
         """
         with self._lock:
             found = {name: sub for name in ids if (sub := known.subs.get(name)) is not None}
         missing = [name for name in ids if name not in found]
         if missing:
+            if lazily_by is not None:
+                self._calendars.add_unknown(known.tenant, missing, MAX_LAZY_CALENDARS, by=lazily_by)
             # What a change throws away is the whole of `known`: a sub that comes late is forgotten with it.
             resolved = dict(zip(missing, self._calendars.subs(known.tenant, missing), strict=True))
             with self._lock:

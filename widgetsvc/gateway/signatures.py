@@ -3,7 +3,6 @@
 Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 (algorithms), RFC 8037 (Ed25519), RFC 8725 (best practices).
 """
 
-import binascii
 import json
 import re
 from abc import ABC, abstractmethod
@@ -114,7 +113,8 @@ class PublicKey(SigningKey):
     jwk: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_verifier", _imported(json.loads(self.jwk)))
+        members = json.loads(self.jwk)
+        object.__setattr__(self, "_verifier", _TYPES[members["kty"]].import_key(members))
 
     @property
     def alg(self) -> SigningAlgorithm:
@@ -189,9 +189,11 @@ def _from_pem(text: str) -> object:
 
 
 def _from_jwk(members: Mapping[str, Any], alg: SigningAlgorithm) -> object:
+    # What is no text is left out, and so missing.
+    named = {name: members[name] for name in _MEMBERS[alg] if isinstance(members.get(name), str)}
     try:
-        return _imported({name: members[name] for name in _MEMBERS[alg]}).public_key
-    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, JoseError) as error:
+        return _TYPES[named["kty"]].binding.import_from_dict(named)
+    except (KeyError, TypeError, ValueError, OverflowError, JoseError) as error:
         raise _refused(
             f"The JWK is not {_WANTED[alg]}, which {alg.value} takes: it needs {', '.join(_MEMBERS[alg])}."
         ) from error
@@ -203,10 +205,6 @@ _MEMBERS = {
     SigningAlgorithm.RS256: ("kty", "n", "e"),
 }
 _TYPES: Mapping[str, type[OKPKey | ECKey | RSAKey]] = {"OKP": OKPKey, "EC": ECKey, "RSA": RSAKey}
-
-
-def _imported(members: Mapping[str, Any]) -> OKPKey | ECKey | RSAKey:
-    return _TYPES[members["kty"]].import_key(dict(members))
 
 
 def _canonical(key: object, alg: SigningAlgorithm) -> str:

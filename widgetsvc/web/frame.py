@@ -4,7 +4,8 @@ A widget's address does not name its element, so that iframes stay right when th
 
 Who may frame it is the tenant's list of origins, enforced by the browser (`frame-ancestors`). Its HTML has
 no token, no event and no name in it: the loader inside asks for a token as on any other page, with the
-service's own origin.
+service's own origin. An assertion comes in the address's fragment (`#assertion=…`), which browsers send to no
+server, so that it stands in no log.
 """
 
 import re
@@ -13,7 +14,7 @@ from collections.abc import Collection, Sequence
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import AssertionRequired, Fault, InvalidRequest
+from widgetsvc.errors import Fault, InvalidRequest
 from widgetsvc.gateway.registry import KnownTenant
 from widgetsvc.gateway.tenants import Access
 from widgetsvc.gateway.widgets import Widget
@@ -77,9 +78,10 @@ def _page(
     known: KnownTenant, element: Element, calendars: Sequence[str], widget: Widget | None = None
 ) -> Response:
     services, tenant = current_services(), known.tenant
-    if tenant.policy.access is Access.SIGNED or element.needs_assertion:
-        raise AssertionRequired(f"{tenant.name} embeds signed only, and frames carry no assertion.")
-    services.calendars.check(tenant, calendars)
+    signed = tenant.policy.access is Access.SIGNED or element.needs_assertion
+    if not signed:
+        # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
+        services.calendars.check(tenant, calendars)
     nonce = new_nonce()
     locale = request.args.get("locale")
     html = render_template(
@@ -91,6 +93,7 @@ def _page(
         element=element.value,
         key=request.args["key"],
         calendars=calendars,
+        signed=signed,
         tzid=request.args.get("tzid"),
         locale=locale,
         options=request.args.get("options"),
