@@ -112,7 +112,7 @@ def _read_object(segment: str, part: str) -> dict[str, object]:
 
 def _parse_object(data: bytes) -> dict[str, object]:
     """Parse UTF-8 only (RFC 8725, section 3.7), no name twice (RFC 7519, section 4), no NaN."""
-    value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    value = _STRICT_JSON.decode(data.decode("utf-8"))
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value
@@ -127,6 +127,9 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _shown(value: object) -> str:
