@@ -26,9 +26,10 @@ TAKEOVER_SECONDS = 60
 """After how long a request without an answer counts as dead, and its key may be used again."""
 
 _SWEEP_SECONDS = 3_600
+# What is returned tells whether the row is new; drivers do not agree on what they count.
 _INSERT = {
-    "sqlite": sqlite.insert(idempotency_keys).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(idempotency_keys).on_conflict_do_nothing(),
+    name: insert(idempotency_keys).on_conflict_do_nothing().returning(idempotency_keys.c.created_at)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 
 
@@ -79,7 +80,7 @@ class IdempotencyKeys:
         with self._writer.begin() as connection:
             self._sweep(connection, now)
             try:
-                if connection.execute(_INSERT[connection.dialect.name], row).rowcount:
+                if connection.execute(_INSERT[connection.dialect.name], row).one_or_none() is not None:
                     return claim
             except IntegrityError as error:
                 raise UnknownTenant(f"The tenant {tenant.slug} has been deleted.") from error

@@ -203,6 +203,7 @@ def engine_keys(engine: Engine, clock: FakeClock) -> tuple[Tenant, Callable[[], 
 Made = tuple[Tenant, Callable[[], IdempotencyKeys], Engine]
 
 
+@pytest.mark.on_every_database
 def test_a_request_that_died_blocks_its_key_for_a_minute_only(engine_keys: Made, clock: FakeClock) -> None:
     tenant, keys_of_process, _ = engine_keys
     dead, alive = keys_of_process(), keys_of_process()
@@ -225,6 +226,7 @@ def test_a_request_that_died_blocks_its_key_for_a_minute_only(engine_keys: Made,
     assert alive.begin(tenant, "POST /x", "a", DIGEST) == ANSWER
 
 
+@pytest.mark.on_every_database
 def test_an_answer_is_kept_for_a_day_and_then_forgotten(engine_keys: Made, clock: FakeClock) -> None:
     tenant, keys_of_process, engine = engine_keys
     keys = keys_of_process()
@@ -246,6 +248,7 @@ def test_an_answer_is_kept_for_a_day_and_then_forgotten(engine_keys: Made, clock
     assert left == {"a", "c"}
 
 
+@pytest.mark.on_every_database
 def test_a_kept_answer_is_encrypted(engine_keys: Made) -> None:
     tenant, keys_of_process, engine = engine_keys
     keys = keys_of_process()
@@ -258,6 +261,7 @@ def test_a_kept_answer_is_encrypted(engine_keys: Made) -> None:
     assert "sk_1" not in json.dumps(kept)
 
 
+@pytest.mark.on_every_database
 def test_an_answer_that_cannot_be_read_is_no_reason_to_do_it_again(
     engine_keys: Made, clock: FakeClock
 ) -> None:
