@@ -81,6 +81,16 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
+def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    """Return when somebody listens on `port`. Raises ProcessFailed where the process ends before, or is late."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(_POLL_INTERVAL)
+    raise ProcessFailed(f"{process.args!r} did not listen on port {port}")
+
+
 class RunningService:
     """A service on a free port with a data folder of its own; use it in a `with` statement.
 

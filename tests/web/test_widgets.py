@@ -195,9 +195,10 @@ def test_a_frame_of_no_widget_is_a_page_that_is_not_there(http: FlaskClient, acm
     assert "unknown_widget" in response.text
 
 
-def test_signed_tenants_frame_no_widgets(services: Services, http: FlaskClient) -> None:
+def test_a_signed_tenants_widget_frame_waits_for_an_assertion(services: Services, http: FlaskClient) -> None:
     signed = embedder(services, http, "acme", Policy(Access.SIGNED))
 
     response = http.get(f"/frame/widget/{stored(services, signed)}?key={signed.key}")
 
-    assert response.status_code == 403
+    assert response.status_code == 200
+    assert 'data-assertion="#assertion"' in response.text
