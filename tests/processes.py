@@ -82,7 +82,7 @@ def _is_ready(port: int) -> bool:
 
 
 def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    """Return when somebody listens on `port`. Raises ProcessFailed where the process ends before, or is late."""
+    """Return when somebody listens on `port`. Raises ProcessFailed where nobody does in time."""
     deadline = time.monotonic() + _READY_WITHIN
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
