@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime node_modules/.elements
 test: check node_modules/.all
 	@e2e/ensure-browser $(BIN)
 	@tests/ensure-servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -36,7 +36,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev node_modules/.all
-	@$(BIN)/python -m bench.token_endpoint
+	@$(BIN)/python -m bench.gateway
+	@$(BIN)/python -m bench.renewals
+	@$(BIN)/python -m bench.token_memory
 	@$(BIN)/python -m bench.availability
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.upserts

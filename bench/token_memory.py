@@ -1,6 +1,6 @@
 """Prints how many bytes the token cache takes for each token that it holds.
 
-    python bench/token_memory.py [tokens]
+    python -m bench.token_memory [tokens]
 
 Keys and tokens are made anew for each, as requests do; the tokens are as long as those of Cronofy's cloud.
 """
