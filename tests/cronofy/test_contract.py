@@ -58,7 +58,7 @@ def application(service: RunningService) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def guard(application: dict[str, str]) -> Guard:
-    return Guard(CircuitBreaker(), Budget(application["client_id"], parse_many("50/second;500/minute")))
+    return Guard(CircuitBreaker(), Budget(application["client_id"], parse_many("10000/second")))
 
 
 class TestOverTheNetwork(CronofyContract):
