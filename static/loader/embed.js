@@ -43,7 +43,7 @@ export class Embed {
     this.gone = gone;
     /** Failures since the Element was last there. */
     this.failures = 0;
-    /** Whether the visitor has been told that it takes long. */
+    /** Whether a notice is shown that the next answer does away with. */
     this.late = false;
     /** @type {string | undefined} */
     this.support = undefined;
@@ -177,6 +177,7 @@ export class Embed {
     error.code ||= "unexpected_error";
     error.support_code ||= this.support;
     const { signal } = error.stays ? this.run : this.renew();
+    this.late = Boolean(error.stays);
     this.failures += 1;
     this.box.setAttribute("aria-busy", "false");
     return this.say("fail", signal, error);
