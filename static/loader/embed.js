@@ -70,6 +70,11 @@ export class Embed {
     this.box = create("div", { display: "grid", gridTemplate: "1fr auto / minmax(0, 1fr)", outline: "none" });
     this.box.tabIndex = -1;
     this.box.setAttribute("role", "group");
+    // Over the container's own children, which are seen until the Element is there: nothing moves when it comes.
+    if (container.innerText.trim()) {
+      Object.assign(this.box.style, { position: "absolute", inset: "0", visibility: "hidden" });
+      if (getComputedStyle(container).position === "static") container.style.position = "relative";
+    }
     container.append(this.box);
     this.observer = new MutationObserver((records) => {
       if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
@@ -159,11 +164,17 @@ export class Embed {
     this.renew();
   }
 
+  /** Gives the box a place of its own, below the container's own children. */
+  uncover() {
+    Object.assign(this.box.style, { position: "", visibility: "" });
+  }
+
   /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
   show(panel, row = 1) {
     this.panel?.remove();
     this.panel = panel;
     if (!panel) return;
+    this.uncover();
     panel.style.gridArea = `${row} / 1`;
     this.box.append(panel);
   }

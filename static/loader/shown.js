@@ -16,6 +16,7 @@ function hideFallback(embed) {
       place[key] = nothing;
       return () => (place[key] = before);
     });
+  embed.uncover();
 }
 
 /** The Element is there. @param {Embed} embed */
