@@ -5,6 +5,9 @@ PARTNER_PORT ?= 8081
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Where the environment forbids Python to keep what it compiled, each of many processes compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check format bench screenshots wheel lock clean
 
 help:
@@ -24,7 +27,8 @@ demo: $(VENV)/.runtime node_modules/.elements
 test: check node_modules/.all
 	@e2e/ensure-browser $(BIN)
 	@tests/ensure-servers
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/alone
+	$(BIN)/python -m pytest tests/alone
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
