@@ -22,6 +22,7 @@ demo: $(VENV)/.runtime node_modules/.elements
 	@$(BIN)/python -m widgetsvc demo --port $(PORT) --partner-port $(PARTNER_PORT) --data-dir .demo
 
 test: check node_modules/.all
+	@npm run --silent check
 	@e2e/ensure-browser $(BIN)
 	@tests/ensure-servers
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from widgetsvc.elements import Bundle, Encoded
+from widgetsvc.elements import Bundle
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
@@ -21,6 +21,7 @@ from widgetsvc.gateway.token_cache import TokenCacheStats
 from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.limits import Counts
+from widgetsvc.loader import Loader
 from widgetsvc.metrics import Metrics
 
 _EXTENSION = "widgetsvc"
@@ -48,7 +49,7 @@ class Services:
     degraded: Callable[[], Mapping[str, str]]
     """What does not answer just now that the service can do without, by part."""
     bundle: Bundle
-    loader: Encoded
+    loader: Loader
     backend: Flask | None
     """The embedded backend's application; None when Cronofy's cloud stands behind the service."""
     token_stats: Callable[[], TokenCacheStats]

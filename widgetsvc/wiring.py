@@ -1,6 +1,5 @@
 """Builds the services: the only place that names concrete classes."""
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from flask import Flask
 from limits import parse_many
 from sqlalchemy import Engine, text
 
-from widgetsvc import __version__, database
+from widgetsvc import database
 from widgetsvc.calendars.api.app import create_backend_app
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.delivery import CourierService
@@ -26,7 +25,7 @@ from widgetsvc.cronofy.breaker import BreakerState, CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
 from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, Observe, Reached, http_client
 from widgetsvc.cronofy.guard import Guard
-from widgetsvc.elements import STYLE_HASHES, Bundle, Encoded, load_bundle
+from widgetsvc.elements import STYLE_HASHES, Bundle, load_bundle
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
@@ -45,15 +44,15 @@ from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.gateway.widgets import WidgetStore
 from widgetsvc.limits import LocalCounts
+from widgetsvc.loader import load_loader
 from widgetsvc.metrics import Metrics
 from widgetsvc.outbound import Outbound
-from widgetsvc.resources import STATIC, TEMPLATES
+from widgetsvc.resources import TEMPLATES
 from widgetsvc.services import Services
 from widgetsvc.shared.cache import SharedCache
 from widgetsvc.shared.connection import State
 from widgetsvc.shared.tokens import issuer_name
 
-_LOADER_PLACEHOLDER = "/*{SERVICE}*/ null"
 _GATEWAY_APPLICATION = "widgetsvc gateway"
 
 
@@ -216,7 +215,7 @@ def build_services(
         metrics=metrics,
         degraded=partial(_degraded, parts),
         bundle=bundle,
-        loader=_loader(bundle),
+        loader=load_loader(),
         backend=parts.backend_app,
         token_stats=cache.stats,
         cache_state=parts.shared.state if parts.shared else None,
@@ -306,14 +305,6 @@ def _guard(settings: Settings, credentials: Credentials) -> Guard:
     limits = parse_many(settings.cronofy_rate_limits)
     budget = Budget(credentials.client_id, limits, cache_url=settings.cache_url)
     return Guard(CircuitBreaker(), budget)
-
-
-def _loader(bundle: Bundle) -> Encoded:
-    source = (STATIC / "embed.js").read_text()
-    if _LOADER_PLACEHOLDER not in source:
-        raise ConfigurationError([f"{STATIC / 'embed.js'} is not this version's loader; reinstall widgetsvc"])
-    document = json.dumps({"version": __version__, "bundle": bundle.as_document()})
-    return Encoded.of(source.replace(_LOADER_PLACEHOLDER, document).encode())
 
 
 def _degraded(parts: Operations) -> dict[str, str]:

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from widgetsvc.config import Settings
 from widgetsvc.elements import CDN_URL, INTEGRITY, load_bundle
 from widgetsvc.errors import ConfigurationError
+from widgetsvc.loader import load_loader
 
 BUNDLE = "/elements/1.67.7/CronofyElements.js"
 DECODERS = {"br": brotli.decompress, "gzip": gzip.decompress}
@@ -61,9 +62,38 @@ def test_the_loader_is_short_lived_and_readable_by_any_page(http: FlaskClient) -
 def test_the_loader_knows_the_bundle_and_no_tenant(http: FlaskClient) -> None:
     text = http.get("/embed.js").text
 
-    assert f"http://127.0.0.1:8080{BUNDLE}" in text
+    assert BUNDLE.removeprefix("/") in text
     assert INTEGRITY in text
-    assert "pk_" not in text.replace("pk_…", "")
+    assert "pk_" not in text.replace('("pk_")', "")
+
+
+def test_the_pinned_loader_is_the_same_file_for_ever(http: FlaskClient) -> None:
+    loader = load_loader()
+
+    for script in (loader.core, *loader.parts.values()):
+        response = http.get(script.path, headers={"Origin": "https://anywhere.example.com"})
+        digest = base64.b64encode(hashlib.sha384(response.data).digest()).decode()
+        assert script.integrity == f"sha384-{digest}"
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Origin" not in response.headers["Vary"]
+    assert http.get(loader.core.path).data == http.get("/embed.js").data
+
+
+def test_earlier_loaders_are_still_served(http: FlaskClient) -> None:
+    loader = load_loader()
+    earlier = [path for path in loader.files if path.split("/")[2] != loader.version]
+
+    assert earlier
+    assert {http.get(path).status_code for path in earlier} == {200}
+
+
+@pytest.mark.parametrize("path", ["/embed/9.9.9/aaaaaaaaaaaaaaaa.js", "/embed/0.2.0/manifest.js"])
+def test_an_unknown_loader_names_the_current_one(http: FlaskClient, path: str) -> None:
+    response = http.get(path)
+
+    assert response.status_code == 404
+    assert load_loader().core.path in response.json["detail"]
 
 
 @pytest.mark.parametrize("path", ["/embed.js", BUNDLE])

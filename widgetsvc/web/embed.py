@@ -1,4 +1,4 @@
-"""`/embed.js` and the bundle: static per version, compressed ahead, for any page to load."""
+"""The loader and the bundle: static per version, compressed once, for any page to load."""
 
 from flask import Blueprint, Response, abort, request
 
@@ -8,13 +8,24 @@ from widgetsvc.services import current_services
 blueprint = Blueprint("embed", __name__)
 
 _LOADER_CACHE = "public, max-age=300, stale-while-revalidate=86400"
-_BUNDLE_CACHE = "public, max-age=31536000, immutable"
+_PINNED_CACHE = "public, max-age=31536000, immutable"
 
 
 @blueprint.get("/embed.js")
 def loader() -> Response:
     """The loader. It holds no token and no tenant's data."""
-    return _script(current_services().loader, _LOADER_CACHE)
+    return _script(current_services().loader.current(), _LOADER_CACHE)
+
+
+@blueprint.get("/embed/<version>/<name>.js")
+def pinned_loader(version: str, name: str) -> Response:
+    """A file of the loader whose name says its content, of this version or an earlier one."""
+    services = current_services()
+    content = services.loader.file(f"/embed/{version}/{name}.js")
+    if content is None:
+        current = f"{services.service.public_url}{services.loader.core.path}"
+        abort(404, f"There is no such loader here; the current one is {current}")
+    return _script(content, _PINNED_CACHE)
 
 
 @blueprint.get(f"/elements/{VERSION}/{FILE_NAME}")
@@ -23,7 +34,7 @@ def bundle() -> Response:
     content = current_services().bundle.content
     if content is None:
         abort(404, f"The bundle is not installed here; pages load it from {current_services().bundle.src}")
-    return _script(content, _BUNDLE_CACHE)
+    return _script(content, _PINNED_CACHE)
 
 
 def _script(encoded: Encoded, cache_control: str) -> Response:

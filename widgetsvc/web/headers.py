@@ -32,7 +32,7 @@ def frame_policy(nonce: str, *, connect: list[str], ancestors: str) -> str:
         "object-src 'none'",
         f"frame-ancestors {ancestors}",
         "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
+        "trusted-types widgetsvc",
     ]
     return "; ".join(directives)
 
@@ -85,7 +85,7 @@ def _add_cors(response: Response) -> Response:
     Faults that are found before a tenant is known (a typo in the key, a malformed body) name no tenant's
     data, so any page may read about them.
     """
-    if not request.path.startswith(_EMBED_PREFIX):
+    if not request.path.startswith(_EMBED_PREFIX) or "Access-Control-Allow-Origin" in response.headers:
         return response
     response.vary.add("Origin")
     origin = request.headers.get("Origin")

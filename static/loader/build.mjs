@@ -1,0 +1,93 @@
+/**
+ * Builds the loader: `static/embed/{version}/{hash}.js`, and `manifest.json`, which names the current files.
+ *
+ * Files of other versions are left alone: pages that have pinned them go on loading them. With --check nothing is
+ * written, and the exit status says whether what is there was built from these sources.
+ */
+
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const ROOT = new URL("../../", import.meta.url);
+const path = (relative) => new URL(relative, ROOT).pathname;
+const read = (relative) => readFileSync(path(relative));
+
+const VERSION = /^version = "(.+)"$/m.exec(read("pyproject.toml").toString())[1];
+const ELEMENTS = "node_modules/cronofy-elements";
+const ELEMENTS_VERSION = JSON.parse(read(`${ELEMENTS}/package.json`).toString()).version;
+/** What the core loads by itself; the keeper knows the rest. A page that frames a guest names it in its HTML. */
+const KEPT = ["simulate", "doctor", "guest"];
+const PARTS = ["inline", "keeper", "options", "frame", "popup", "outcome"];
+const OUT = `static/embed/${VERSION}`;
+
+const integrity = (content) => `sha384-${createHash("sha384").update(content).digest("base64")}`;
+
+async function compile(entry, define, format) {
+  const { outputFiles } = await build({
+    entryPoints: [path(`static/loader/${entry}`)],
+    bundle: true,
+    minify: true,
+    write: false,
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    loader: { ".json": "json" },
+    define,
+    ...format,
+  });
+  return Buffer.from(outputFiles[0].contents);
+}
+
+/** Writes a file under a name that says its content; the hash is SHA-256 in base64. */
+function keep(content) {
+  const hash = createHash("sha256").update(content).digest("base64");
+  const file = `${hash.slice(0, 16).replace(/[+/]/g, "-")}.js`;
+  built.set(file, content);
+  return { file, hash, integrity: integrity(content) };
+}
+
+/** The table of parts as a script knows it: name to hash. */
+const table = (parts) => JSON.stringify(Object.fromEntries(parts.map(([name, { hash }]) => [name, hash])));
+
+/** @type {Map<string, Buffer>} */
+const built = new Map();
+
+const define = {
+  __VERSION__: JSON.stringify(VERSION),
+  __BUNDLE_PATH__: JSON.stringify(`elements/${ELEMENTS_VERSION}/CronofyElements.js`),
+  __BUNDLE_INTEGRITY__: JSON.stringify(integrity(read(`${ELEMENTS}/dist/CronofyElements.js`))),
+};
+// A part leaves its export on its own tag, where the loader picks it up: no global.
+const asPart = {
+  format: "iife",
+  globalName: "part",
+  banner: { js: "(()=>{" },
+  footer: { js: "document.currentScript.exported=part.default})();" },
+};
+const part = async (name, known = []) => [
+  name,
+  keep(await compile(`parts/${name}.js`, { ...define, __PARTS__: table(known) }, asPart)),
+];
+const kept = await Promise.all(KEPT.map((name) => part(name)));
+const parts = await Promise.all(PARTS.map((name) => part(name, kept)));
+const core = keep(await compile("main.js", { ...define, __PARTS__: table(parts) }, { format: "iife" }));
+
+const listed = ({ file, integrity }) => ({ file, integrity });
+const manifest = {
+  version: VERSION,
+  core: listed(core),
+  parts: Object.fromEntries([...parts, ...kept].map(([name, script]) => [name, listed(script)])),
+};
+const described = `${JSON.stringify(manifest, null, 2)}\n`;
+if (process.argv.includes("--check")) {
+  if (read("static/embed/manifest.json").toString() !== described) {
+    console.error("static/embed is not what static/loader builds: run `npm run build` and commit both.");
+    process.exit(1);
+  }
+} else {
+  rmSync(path(OUT), { recursive: true, force: true });
+  mkdirSync(path(OUT), { recursive: true });
+  for (const [file, content] of built) writeFileSync(path(`${OUT}/${file}`), content);
+  writeFileSync(path("static/embed/manifest.json"), described);
+}

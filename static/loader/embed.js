@@ -1,0 +1,221 @@
+/**
+ * One embed: a container on the page, what is shown in it, and what becomes of it.
+ *
+ * A container's own children (a link to the hosted page, the first free slots) are shown until the Element is.
+ */
+
+import { atEnd, create, failure, OWN_TAG, own, SERVICE, violations } from "./page.js";
+import { loadBundle, loadPart } from "./scripts.js";
+import { Session } from "./tokens.js";
+import { ELEMENTS, readWish, usualHeight } from "./wish.js";
+
+/** @typedef {import("./page.js").Failure} Failure */
+
+/** What parts need of the core, and cannot have a copy of. */
+const KIT = {
+  embeds: /** @type {Map<Element, Embed>} */ (new Map()),
+  loadPart,
+  service: SERVICE,
+  startOf: (/** @type {string} */ element) => own(ELEMENTS, element)?.[0],
+  tag: OWN_TAG,
+  violations,
+};
+
+export const { embeds } = KIT;
+
+/** Milliseconds: that a page with nothing to show says nothing, and that a failure waits for its words. */
+const SILENCE = 800;
+const WORDS_DEADLINE = 1500;
+
+export class Embed {
+  /**
+   * @param {HTMLElement} container @param {import("./wish.js").Given} given Read anew at each start.
+   * @param {() => void} [gone] Called when it is destroyed.
+   */
+  constructor(container, given, gone) {
+    embeds.get(container)?.destroy();
+    embeds.set(container, this);
+    this.kit = KIT;
+    this.container = container;
+    this.given = given;
+    this.gone = gone;
+    /** Failures since the Element was last there. */
+    this.failures = 0;
+    /** Whether the visitor has been told that it takes long. */
+    this.late = false;
+    /** @type {string | undefined} */
+    this.support = undefined;
+    /** What is said in place of the Element or below it. @type {HTMLElement | undefined} */
+    this.panel = undefined;
+    /** @type {import("./wish.js").Wish | undefined} */
+    this.wish = undefined;
+    /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
+    this.hidden = undefined;
+    /** What is under way, until it is tried again or has failed. */
+    this.run = new AbortController();
+    /** @type {Promise<Embed>} Resolves when the Element is there; rejects with a Failure that no retry heals. */
+    this.ready = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.ready.catch(() => {});
+
+    this.style = container.getAttribute("style");
+    Object.assign(container.style, { display: "grid", gridTemplateColumns: "minmax(0, 1fr)" });
+    // Panel and Element share one cell, so that neither pushes the other about; a notice comes below.
+    this.box = create("div", { display: "grid", gridTemplate: "1fr auto / minmax(0, 1fr)", outline: "none" });
+    this.box.tabIndex = -1;
+    this.box.setAttribute("role", "group");
+    container.append(this.box);
+    this.observer = new MutationObserver((records) => {
+      if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
+    });
+    // What mount() was given does not change by itself.
+    if (given === container.dataset) this.observer.observe(container, { attributes: true });
+    this.start();
+  }
+
+  /**
+   * Emits `widgetsvc:{name}` from the container.
+   * @param {string} name @param {object} [detail] @returns {boolean} whether no listener objects
+   */
+  emit(name, detail = {}, cancelable = false) {
+    return this.container.dispatchEvent(new CustomEvent(`widgetsvc:${name}`, { bubbles: true, cancelable, detail }));
+  }
+
+  async start() {
+    const { signal } = this.renew();
+    this.late = false;
+    this.box.setAttribute("aria-busy", "true");
+    this.reserve(this.given.element);
+    try {
+      const wish = (this.wish = await readWish(this.given, this.container));
+      if (signal.aborted) return;
+      this.box.setAttribute("aria-label", wish.label || "Calendar");
+      const timer = setTimeout(() => this.say("loading", signal), SILENCE);
+      atEnd(signal, () => clearTimeout(timer));
+      const framed = wish.mode === "frame" || (wish.mode !== "inline" && !stylesWork());
+      await (framed ? (await loadPart("frame"))(this, wish, signal) : this.mount(wish, signal));
+    } catch (error) {
+      if (!signal.aborted) this.fail(/** @type {Failure} */ (error));
+    }
+  }
+
+  /**
+   * Puts the Element into the page; all that it takes is fetched at once.
+   * @param {import("./wish.js").Wish} wish @param {AbortSignal} signal
+   */
+  async mount(wish, signal) {
+    const session = new Session(wish, signal);
+    const mode = loadPart("inline");
+    if (wish.simulate) await (await loadPart("keeper")).simulate(session, this);
+    const opening = session.open();
+    // Each is waited for in its turn; a failure of the first must not leave another unheard.
+    opening.catch(() => {});
+    const loading = loadBundle(() => opening.then(({ bundle }) => bundle));
+    loading.catch(() => {});
+    await (await mode)(this, session, opening, loading);
+  }
+
+  /** Ends what is under way. */
+  renew() {
+    this.run.abort();
+    return (this.run = new AbortController());
+  }
+
+  /** Keeps the place for what will come. @param {string} [element] */
+  reserve(element = "") {
+    const { container, wish } = this;
+    container.style.minHeight = `${wish?.height || usualHeight(element, container.clientWidth)}px`;
+  }
+
+  /** Lets the part with the words speak. @param {string} what @param {AbortSignal} signal @param {Failure} [error] */
+  async say(what, signal, error) {
+    const timer = setTimeout(() => this.stammer(signal, error), WORDS_DEADLINE);
+    const keeper = await loadPart("keeper").catch(() => {});
+    clearTimeout(timer);
+    if (signal.aborted) return;
+    if (keeper) keeper[what](this, error);
+    else this.stammer(signal, error);
+  }
+
+  /** The words are out of reach, as the service may be. @param {AbortSignal} signal @param {Failure} [error] */
+  stammer(signal, error) {
+    if (signal.aborted || !error) return;
+    const code = error.code === "silence" ? (navigator.onLine ? "service_unreachable" : "offline") : error.code;
+    const message = "The calendar could not be loaded.";
+    console.error(`widgetsvc: ${code} — ${error.message}`);
+    const panel = create("div", { margin: "auto", padding: "20px", textAlign: "center" }, `${message} `);
+    panel.setAttribute("role", "alert");
+    const button = create("button", { font: "inherit", minHeight: "44px" }, "Try again");
+    button.onclick = () => this.start();
+    panel.append(button);
+    this.show(panel);
+    this.emit("error", { code, message, retryable: true, support_code: error.support_code });
+    // What the keeper says when it comes after all would be said twice.
+    this.renew();
+  }
+
+  /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
+  show(panel, row = 1) {
+    this.panel?.remove();
+    this.panel = panel;
+    if (!panel) return;
+    panel.style.gridArea = `${row} / 1`;
+    this.box.append(panel);
+  }
+
+  /**
+   * Says what went wrong: to the visitor in place of the Element (or below it where that goes on), to the page in
+   * an event, to the developer on the console. What time may heal is tried again, later and later.
+   * @param {Failure} error
+   */
+  fail(error) {
+    error.code ||= "unexpected_error";
+    error.support_code ||= this.support;
+    const { signal } = error.stays ? this.run : this.renew();
+    this.failures += 1;
+    this.box.setAttribute("aria-busy", "false");
+    return this.say("fail", signal, error);
+  }
+
+  /** @param {import("./wish.js").Given} given Laid over what was asked for; starts anew. */
+  update(given) {
+    this.given = { ...this.given, ...given };
+    this.start();
+  }
+
+  /** Leaves no timer, listener, node or style behind. */
+  destroy() {
+    if (embeds.get(this.container) !== this) return;
+    embeds.delete(this.container);
+    this.run.abort();
+    this.observer.disconnect();
+    this.hidden?.forEach((restore) => restore());
+    this.box.remove();
+    if (this.style === null) this.container.removeAttribute("style");
+    else this.container.style.cssText = this.style;
+    this.reject?.(failure("destroyed", "The embed was destroyed before it was ready."));
+    this.gone?.();
+  }
+}
+
+/** @type {boolean | undefined} */
+let styled;
+
+/**
+ * Whether the bundle's styles will work on this page: tried with an empty style element, for which the page's
+ * policy has to have leave, too. It is tried in an empty frame, which has the page's policy but not its listeners.
+ */
+function stylesWork() {
+  if (styled === undefined) {
+    const frame = create("iframe", { display: "none" });
+    document.body.append(frame);
+    const inner = /** @type {Document} */ (frame.contentDocument);
+    const style = inner.createElement("style");
+    inner.head.append(style);
+    styled = Boolean(style.sheet);
+    frame.remove();
+  }
+  return styled;
+}

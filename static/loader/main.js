@@ -1,0 +1,109 @@
+/**
+ * widgetsvc loader: puts a scheduling calendar where its tag stands.
+ *
+ *   <script async src="https://w.example.com/embed.js"
+ *           data-key="pk_…" data-element="slot-picker" data-calendar="store-42"></script>
+ *
+ * Or, with the script anywhere on the page: <div data-widgetsvc data-key=…>, <widgetsvc-embed data-key=…>, and
+ * <a data-widgetsvc="popup" data-key=…>. README.md describes attributes, events and the API.
+ */
+
+import { Embed, embeds } from "./embed.js";
+import { create, currentScript, failure, OWN_TAG, own } from "./page.js";
+import { loadPart } from "./scripts.js";
+
+const CONTAINER = '[data-widgetsvc]:not([data-widgetsvc="popup"])';
+
+/** Puts an embed beside a script tag, or where that stands in the head, into the body. */
+async function adopt(/** @type {HTMLScriptElement} */ tag) {
+  if (!tag.dataset.key && !tag.dataset.element && !tag.dataset.widget) return;
+  if (tag.dataset.form === "floating") return void (await loadPart("popup")).float(tag);
+  const container = create("div");
+  container.className = "widgetsvc";
+  if (tag.isConnected && !tag.closest("head")) tag.after(container);
+  else {
+    await parsed();
+    document.body.append(container);
+  }
+  new Embed(container, tag.dataset, () => container.remove());
+}
+
+const parsed = () =>
+  new Promise((resolve) => {
+    if (document.readyState !== "loading") resolve(undefined);
+    document.addEventListener("DOMContentLoaded", resolve);
+  });
+
+/**
+ * @param {string | HTMLElement} target A selector or an element. @param {import("./wish.js").Given} given
+ * @returns {Embed} Throws a Failure where there is no such element.
+ */
+function mount(target, given) {
+  const container = typeof target === "string" ? document.querySelector(target) : target;
+  if (!(container instanceof HTMLElement)) throw failure("invalid_target", `There is no element ${target} to mount in.`);
+  return new Embed(container, given);
+}
+
+/** Starts an embed in what is marked as its container. @param {Node} node */
+function follow(node) {
+  if (!(node instanceof Element || node instanceof Document)) return;
+  const within = [...node.querySelectorAll(CONTAINER)];
+  if (node instanceof Element && node.matches(CONTAINER)) within.push(node);
+  for (const container of /** @type {HTMLElement[]} */ (within)) {
+    if (!embeds.has(container)) new Embed(container, container.dataset);
+  }
+}
+
+/** Containers come to single-page apps late, and leave when they like. */
+function followChanges() {
+  new MutationObserver((records) => {
+    for (const { addedNodes } of records) addedNodes.forEach(follow);
+    if (records.some(({ removedNodes }) => removedNodes.length)) {
+      for (const [container, embed] of embeds) if (!container.isConnected) embed.destroy();
+    }
+  }).observe(document, { childList: true, subtree: true });
+}
+
+class EmbedElement extends HTMLElement {
+  connectedCallback() {
+    // React's strict mode takes it out and in again at once; attributes may be set after it is in.
+    queueMicrotask(() => {
+      if (this.isConnected && !embeds.has(this)) new Embed(this, this.dataset);
+    });
+  }
+
+  /** The embed in it, for its `ready`, `update` and `destroy`. */
+  get embed() {
+    return embeds.get(this);
+  }
+}
+
+function start() {
+  const api = Object.freeze({ __proto__: null, version: __VERSION__, mount, adopt });
+  // An older loader may hold the name; then this one works without.
+  if (!own(window, "WidgetSvc")) Object.defineProperty(window, "WidgetSvc", { value: api });
+  if (!customElements.get("widgetsvc-embed")) customElements.define("widgetsvc-embed", EmbedElement);
+  followChanges();
+  document.addEventListener("click", openPopup);
+  follow(document);
+}
+
+/** @param {MouseEvent} event A click that means the link itself, such as into a new tab, is left to the browser. */
+async function openPopup(event) {
+  const { target, defaultPrevented, button, ctrlKey, metaKey, shiftKey } = event;
+  const trigger = target instanceof Element && target.closest('[data-widgetsvc="popup"]');
+  if (!trigger || defaultPrevented || button || ctrlKey || metaKey || shiftKey) return;
+  event.preventDefault();
+  (await loadPart("popup")).open(trigger);
+}
+
+const known = own(window, "WidgetSvc");
+const tag = currentScript();
+if (!tag) {
+  console.error("widgetsvc: invalid_tag — load embed.js with a plain <script async src>, not as a module.");
+} else if (typeof known?.adopt === "function") {
+  known.adopt(tag);
+} else {
+  start();
+  adopt(OWN_TAG);
+}

@@ -1,0 +1,137 @@
+/** Mounts an Element in the page, and heeds what it says. */
+
+import { attend } from "../calls.js";
+import { atEnd, create, failure, merge, own, PATIENCE } from "../page.js";
+import { heard, pick, settle, slow } from "../shown.js";
+
+const RENDER_DEADLINE = 5000;
+
+/**
+ * @typedef {import("../embed.js").Embed} Embed
+ * @typedef {import("../tokens.js").Grant} Grant
+ * @typedef {import("../tokens.js").Session} Session
+ */
+
+/**
+ * @param {Embed} embed @param {Session} session @param {Promise<Grant>} opening
+ * @param {Promise<Record<string, any>>} loading @returns {Promise<void>} Rejects with a Failure.
+ */
+export default async function inline(embed, session, opening, loading) {
+  const { signal, wish } = session;
+  const late = () => slow(embed, signal);
+  session.heed = {
+    slow: late,
+    heard: () => heard(embed),
+    renewed: ({ element_token: { expires_in } }) => embed.emit("renewed", { expires_in }),
+  };
+  const patience = setTimeout(late, PATIENCE);
+  atEnd(signal, () => clearTimeout(patience));
+  // The token first: its failure says more.
+  const grant = await opening;
+  embed.support = grant.support_code;
+  const elements = await loading;
+  clearTimeout(patience);
+  if (signal.aborted) return;
+  attend(session, signal);
+  embed.reserve(grant.element);
+  mount(embed, wish.options, grant, elements, session, signal);
+}
+
+/**
+ * @param {Embed} embed @param {Record<string, any>} wished @param {Grant} grant
+ * @param {Record<string, any>} elements @param {Session} session @param {AbortSignal} signal
+ */
+function mount(embed, wished, { element, options: granted, after_pick }, elements, session, signal) {
+  const start = elements[embed.kit.startOf(element)];
+  if (!start) throw failure("element_rejected", `There is no ${element} here. Reload the page.`);
+  const node = create("div", { gridArea: "1 / 1", minWidth: "0" });
+  // The picker's views differ in length by hundreds of pixels: they scroll, and the page keeps still.
+  if (element === "slot-picker") Object.assign(node.style, { contain: "size", overflowY: "auto" });
+  node.id = `widgetsvc-${Math.random().toString(36).slice(2)}`;
+  embed.box.prepend(node);
+  atEnd(signal, () => node.remove());
+  watch(embed, node, signal);
+
+  const heed = listener(embed, session, element, after_pick);
+  /** @type {any} */
+  let complaint;
+  let starting = true;
+  const options = merge(merge(granted, wished), {
+    api_domain: granted.api_domain,
+    target_id: node.id,
+    element_token: session.token,
+  });
+  // Hours of the widget's zone lie elsewhere in the day of another: all of it has to be drawn.
+  if (own(granted.config, "start_time") && options.tzid !== granted.tzid) {
+    options.config = merge({ ...options.config, start_time: "00:00", end_time: "00:00" }, wished.config || {});
+  }
+  // The Agenda sorts events into the browser's days, whatever zone it is told to write their times in.
+  options.tzid ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
+  options.callback = (/** @type {any} */ message) => {
+    const { notification = {} } = message || {};
+    if (starting && notification.type === "error") complaint = notification;
+    else if (!signal.aborted) heed(notification);
+  };
+
+  let handle;
+  try {
+    handle = start(options);
+  } catch (error) {
+    throw failure("element_rejected", complaint?.message || /** @type {Error} */ (error).message);
+  }
+  starting = false;
+  if (handle === false) throw failure("element_not_mounted", "Keep the container in the document.");
+  if (complaint) heed(complaint);
+}
+
+/**
+ * Sees the Element appear in its node, and crash: React then leaves an empty node and says nothing.
+ * @param {Embed} embed @param {HTMLElement} node @param {AbortSignal} signal
+ */
+function watch(embed, node, signal) {
+  let ready = false;
+  let crash = "It left its place empty.";
+  const look = () => {
+    if (signal.aborted) return;
+    if (!node.hasChildNodes()) embed.fail(failure("element_crashed", crash));
+    else if (!ready) {
+      ready = true;
+      settle(embed);
+    }
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(node, { childList: true });
+  const timer = setTimeout(look, RENDER_DEADLINE);
+  const note = (/** @type {ErrorEvent} */ { message }) => {
+    crash = message;
+    setTimeout(look, 500);
+  };
+  window.addEventListener("error", note, { signal });
+  atEnd(signal, () => {
+    observer.disconnect();
+    clearTimeout(timer);
+  });
+}
+
+/**
+ * What to do about an Element's notifications.
+ * @param {Embed} embed @param {Session} session @param {string} element @param {Grant["after_pick"]} after_pick
+ */
+function listener(embed, session, element, after_pick) {
+  /** @type {string | undefined} */
+  let last;
+  return (/** @type {any} */ { type, slot, message, errors }) => {
+    if (type === "error") {
+      const why = session.note || failure("element_failed", `${message} ${JSON.stringify(errors || {})}`);
+      // The viewer recovers by itself as soon as another week loads.
+      why.stays ||= element === "availability-viewer";
+      embed.fail(why);
+    } else if (type === "slot_selected") {
+      // Pressing “Confirm” again reports the same slot again.
+      const picked = `${slot?.start}/${slot?.end}`;
+      if (picked !== last) pick(embed, slot, after_pick);
+      last = picked;
+    } else if (type === "no_slots_found") embed.emit("empty");
+    if (/slots/.test(type)) heard(embed);
+  };
+}

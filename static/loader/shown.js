@@ -1,0 +1,60 @@
+/** What the ways of showing an Element, in the page and in a frame, have in common. Parts have a copy each. */
+
+import { failure } from "./page.js";
+
+/** @typedef {import("./embed.js").Embed} Embed */
+
+/** Puts the container's own children away. @param {Embed} embed */
+function hideFallback(embed) {
+  const { box, container } = embed;
+  embed.hidden ||= [...container.childNodes]
+    .filter((node) => node !== box)
+    .map((node) => {
+      const holder = /** @type {any} */ (node);
+      const [place, key, nothing] = holder.style ? [holder.style, "display", "none"] : [holder, "nodeValue", ""];
+      const before = place[key];
+      place[key] = nothing;
+      return () => (place[key] = before);
+    });
+}
+
+/** The Element is there. @param {Embed} embed */
+export function settle(embed) {
+  embed.failures = 0;
+  embed.late = false;
+  embed.show();
+  hideFallback(embed);
+  embed.box.setAttribute("aria-busy", "false");
+  embed.resolve?.(embed);
+  embed.emit("ready");
+  // At leisure, so that it is at hand when the network is not.
+  const { signal } = embed.run;
+  const idle = window.requestIdleCallback || ((/** @type {() => void} */ work) => setTimeout(work, 1000));
+  idle(() => signal.aborted || embed.say("watch", signal));
+}
+
+/** Something takes long, but goes on. @param {Embed} embed @param {AbortSignal} signal */
+export function slow(embed, signal) {
+  if (signal.aborted || embed.late) return;
+  embed.late = true;
+  embed.fail(failure("timed_out", "No answer yet; it is still awaited.", { stays: true, waits: true }));
+}
+
+/** An answer came after all. @param {Embed} embed */
+export function heard(embed) {
+  if (embed.late) embed.show();
+  embed.late = false;
+}
+
+/**
+ * A visitor has picked a slot: the page is told. What the widget wants to follow, follows unless a listener of the
+ * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`.
+ * @param {Embed} embed @param {{start: string, end: string}} slot @param {import("./tokens.js").AfterPick} [after_pick]
+ */
+export async function pick(embed, slot, after_pick) {
+  /** @type {Promise<any> | undefined} */
+  let answer;
+  const respondWith = (/** @type {any} */ promise) => (answer = Promise.resolve(promise));
+  const follows = embed.emit("slot-picked", { slot, respondWith }, true) && after_pick;
+  if (answer || follows) (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+}
