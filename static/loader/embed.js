@@ -5,16 +5,18 @@
  */
 
 import { atEnd, create, failure, OWN_TAG, own, SERVICE, violations } from "./page.js";
-import { loadBundle, loadPart } from "./scripts.js";
+import { BUNDLE, loadPart, preloadBundle, run } from "./scripts.js";
 import { Session } from "./tokens.js";
 import { ELEMENTS, readWish, usualHeight } from "./wish.js";
 
 /** @typedef {import("./page.js").Failure} Failure */
 
 /** What parts need of the core, and cannot have a copy of. */
-const KIT = {
+export const KIT = {
+  bundle: BUNDLE,
   embeds: /** @type {Map<Element, Embed>} */ (new Map()),
   loadPart,
+  run,
   service: SERVICE,
   startOf: (/** @type {string} */ element) => own(ELEMENTS, element)?.[0],
   tag: OWN_TAG,
@@ -49,6 +51,8 @@ export class Embed {
     this.panel = undefined;
     /** @type {import("./wish.js").Wish | undefined} */
     this.wish = undefined;
+    /** @type {Session | undefined} */
+    this.session = undefined;
     /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
     this.hidden = undefined;
     /** What is under way, until it is tried again or has failed. */
@@ -106,15 +110,14 @@ export class Embed {
    * @param {import("./wish.js").Wish} wish @param {AbortSignal} signal
    */
   async mount(wish, signal) {
-    const session = new Session(wish, signal);
+    const session = (this.session = new Session(wish, signal));
     const mode = loadPart("inline");
+    preloadBundle();
     if (wish.simulate) await (await loadPart("keeper")).simulate(session, this);
     const opening = session.open();
-    // Each is waited for in its turn; a failure of the first must not leave another unheard.
+    // It is waited for in its turn; until then a failure must not pass for one that nobody hears.
     opening.catch(() => {});
-    const loading = loadBundle(() => opening.then(({ bundle }) => bundle));
-    loading.catch(() => {});
-    await (await mode)(this, session, opening, loading);
+    await (await mode)(this, session, opening);
   }
 
   /** Ends what is under way. */
