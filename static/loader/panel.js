@@ -39,7 +39,11 @@ const BUTTON = {
   cursor: "pointer",
 };
 const LINK = { ...ACTION, color: "inherit", textDecoration: "underline", textUnderlineOffset: "3px" };
-const QUIET = { maxWidth: "44ch", opacity: "0.8" };
+const QUIET = { maxWidth: "44ch", opacity: "0.8", textWrap: "balance" };
+
+/** Pixels from one bone of the skeleton to the next, and that the text above and the padding take. */
+const PITCH = 48;
+const HEAD = 90;
 
 const STILL = "(prefers-reduced-motion: reduce)";
 
@@ -102,7 +106,7 @@ function createMark() {
 export function createAlert(words, { lead, lines, button, link, support, slim }) {
   const panel = createPanel("alert", words, slim ? { marginTop: "12px", padding: "12px 16px" } : {});
   if (!slim) panel.append(createMark());
-  panel.append(create("strong", { fontWeight: "600", maxWidth: "40ch" }, lead));
+  panel.append(create("strong", { fontWeight: "600", maxWidth: "40ch", textWrap: "balance" }, lead));
   for (const line of lines) panel.append(create("span", QUIET, line));
   const actions = create("div", {
     display: "flex",
@@ -124,15 +128,18 @@ export function createAlert(words, { lead, lines, button, link, support, slim })
 
 /**
  * Says that the calendar is awaited.
- * @param {Words} words @param {string} text @param {boolean} slim Without the skeleton, beside something else.
+ * @param {Words} words @param {string} text
+ * @param {number} height Pixels of the place that a skeleton takes; 0 is for a notice beside something else.
  */
-export function createStatus(words, text, slim) {
+export function createStatus(words, text, height) {
+  const slim = !height;
   const panel = createPanel("status", words, slim ? { padding: "12px 16px" } : { placeContent: "stretch", gap: "16px" });
   panel.append(create("span", { ...QUIET, justifySelf: "center" }, text));
   if (slim) return panel;
   const bones = create("div", { display: "grid", alignContent: "start", gap: "12px", width: "100%" });
   bones.setAttribute("aria-hidden", "true");
-  for (const width of ["40%", "100%", "100%", "70%"]) {
+  const widths = ["40%", ...Array(Math.max(1, Math.floor((height - HEAD) / PITCH) - 2)).fill("100%"), "70%"];
+  for (const width of widths) {
     // Grey shows on any ground where a browser knows no color-mix().
     const bone = create("div", { width, height: "36px", borderRadius: "6px", backgroundColor: "rgba(128, 128, 128, 0.15)" });
     bone.style.backgroundColor = faint(9);

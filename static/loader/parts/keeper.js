@@ -120,7 +120,7 @@ function nextWait(embed, retryAfter = 0) {
 
 /** The visitor asks for another try, and sees that it is made. @param {Embed} embed @param {Words} words */
 function retry(embed, words) {
-  embed.show(createStatus(words, words.text("again"), false));
+  embed.show(createStatus(words, words.text("again"), embed.container.clientHeight));
   embed.start();
 }
 
@@ -153,15 +153,20 @@ function buttonFor(embed, words, error, name) {
 
 /** @param {Embed} embed @param {Failure} error */
 async function fail(embed, error) {
-  const { signal } = embed.run;
   const speech = wordsFor(embed);
-  if (error.waits) return wait(embed, error, await speech, signal);
+  if (error.waits) return wait(embed, error, await speech, embed.run.signal);
+  // What goes on for the visitor's sake alone, need not where there is nothing of the visitor's in it.
+  if (error.stays && !error.saves && !touched.has(embed)) {
+    error.stays = false;
+    embed.renew();
+  }
+  const { signal } = embed.run;
   // Finding the cause may take seconds, in which there is nothing else to be seen.
   if (!error.stays && !embed.panel) loading(embed);
   const [cause, words] = await Promise.all([diagnose(embed, error), speech]);
   if (signal.aborted) return;
   const entry = own(CODES, cause.code) || UNKNOWN;
-  const again = Boolean(entry.retry) && !(cause.stays && touched.has(embed));
+  const again = Boolean(entry.retry) && !cause.stays;
   const said = sayings.get(embed);
   // What was tried again by itself and failed alike is no news.
   const isNews = !said || embed.panel !== said.panel || said.code !== cause.code;
@@ -204,7 +209,7 @@ function wait(embed, error, words, signal) {
   if (signal.aborted || !embed.late || (embed.panel && sayings.get(embed)?.panel === embed.panel)) return;
   const text = words.text("slow");
   const beside = Boolean(embed.hidden) || hasFallback(embed);
-  const panel = createStatus(words, text, beside);
+  const panel = createStatus(words, text, beside ? 0 : embed.container.clientHeight);
   if (beside) panel.style.marginTop = "12px";
   embed.show(panel, embed.hidden ? 2 : 1);
   if (error.told) return;
@@ -227,7 +232,8 @@ async function loading(embed) {
   if (embed.panel || hasFallback(embed)) return;
   const words = await wordsFor(embed);
   const isBare = () => [...embed.box.children].every((child) => !child.hasChildNodes());
-  if (!signal.aborted && !embed.panel && isBare()) embed.show(createStatus(words, words.text("loading"), false));
+  if (signal.aborted || embed.panel || !isBare()) return;
+  embed.show(createStatus(words, words.text("loading"), embed.container.clientHeight));
 }
 
 /** The Element is there: has the words at hand, tells what may be wrong, and sees the page wake up. @param {Embed} embed */
