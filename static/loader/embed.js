@@ -41,7 +41,7 @@ export class Embed {
     this.container = container;
     this.given = given;
     this.gone = gone;
-    /** Whether the visitor has been told that it takes long. */
+    /** Whether a notice is shown that the next answer does away with. */
     this.late = false;
     /** @type {string | undefined} */
     this.support = undefined;
@@ -70,6 +70,11 @@ export class Embed {
     this.box = create("div", { display: "grid", gridTemplate: "1fr auto / minmax(0, 1fr)", outline: "none" });
     this.box.tabIndex = -1;
     this.box.setAttribute("role", "group");
+    // Over the container's own children, which are seen until the Element is there: nothing moves when it comes.
+    if (container.innerText.trim()) {
+      Object.assign(this.box.style, { position: "absolute", inset: "0", visibility: "hidden" });
+      if (getComputedStyle(container).position === "static") container.style.position = "relative";
+    }
     container.append(this.box);
     this.observer = new MutationObserver((records) => {
       if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
@@ -170,11 +175,17 @@ export class Embed {
     if (held && !holds()) this.box.focus({ preventScroll: true });
   }
 
+  /** Gives the box a place of its own, below the container's own children. */
+  uncover() {
+    Object.assign(this.box.style, { position: "", visibility: "" });
+  }
+
   /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
   show(panel, row = 1) {
     this.keepFocus(() => this.panel?.remove());
     this.panel = panel;
     if (!panel) return;
+    this.uncover();
     panel.style.gridArea = `${row} / 1`;
     this.box.append(panel);
   }
@@ -188,6 +199,7 @@ export class Embed {
     error.code ||= "unexpected_error";
     error.support_code ||= this.support;
     const { signal } = error.stays ? this.run : this.renew();
+    this.late = Boolean(error.stays);
     this.box.setAttribute("aria-busy", "false");
     return this.say("fail", signal, error);
   }

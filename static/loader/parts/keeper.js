@@ -157,14 +157,15 @@ async function fail(embed, error) {
   if (error.waits) return wait(embed, error, await speech, embed.run.signal);
   // What goes on for the visitor's sake alone, need not where there is nothing of the visitor's in it.
   if (error.stays && !error.saves && !touched.has(embed)) {
-    error.stays = false;
+    error.stays = embed.late = false;
     embed.renew();
   }
   const { signal } = embed.run;
   // Finding the cause may take seconds, in which there is nothing else to be seen.
   if (!error.stays && !embed.panel) loading(embed);
   const [cause, words] = await Promise.all([diagnose(embed, error), speech]);
-  if (signal.aborted) return;
+  // What goes on may have had its answer in the meantime.
+  if (signal.aborted || (cause.stays && !embed.late)) return;
   const entry = own(CODES, cause.code) || UNKNOWN;
   const again = Boolean(entry.retry) && !cause.stays;
   const said = sayings.get(embed);
@@ -178,8 +179,6 @@ async function fail(embed, error) {
     if (focused) panel.querySelector("button")?.focus({ preventScroll: true });
     if (!cause.told) report(embed, cause, entry, panel);
   }
-  // An answer takes a notice away that stands below what goes on.
-  if (cause.stays) embed.late = true;
   const { panel } = embed;
   if (again && panel) tryAgain(embed, panel, cause.code === "offline" ? undefined : nextWait(embed, cause.retryAfter));
 }
