@@ -21,7 +21,6 @@ function hideFallback(embed) {
 
 /** The Element is there. @param {Embed} embed */
 export function settle(embed) {
-  embed.failures = 0;
   embed.late = false;
   embed.show();
   hideFallback(embed);
