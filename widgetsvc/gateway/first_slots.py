@@ -109,7 +109,9 @@ class FirstSlots:
         """Whether a slot is offered and still free, asked anew; None where that could not be found out."""
         moment = moment_of(search.query, search.tzid, self._clock())
         slot = Period(start, start + search.duration)
-        if not any(each.start <= slot.start and slot.end <= each.end for each in periods(search.query, moment)):
+        if not any(
+            each.start <= slot.start and slot.end <= each.end for each in periods(search.query, moment)
+        ):
             return False
         found = self._find(search, moment, [slot], 1)
         return None if found is None else start in found
