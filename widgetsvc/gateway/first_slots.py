@@ -7,6 +7,7 @@ for now, it is not known what is free.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from threading import Lock
 from typing import Any
 
@@ -109,10 +110,16 @@ class FirstSlots:
         """Whether a slot is offered and still free, asked anew; None where that could not be found out."""
         moment = moment_of(search.query, search.tzid, self._clock())
         slot = Period(start, start + search.duration)
-        if not any(each.start <= slot.start and slot.end <= each.end for each in periods(search.query, moment)):
+        offered = periods(search.query, moment)
+        if not any(each.start <= slot.start and slot.end <= each.end for each in offered):
             return False
         found = self._find(search, moment, [slot], 1)
         return None if found is None else start in found
+
+    def last_day(self, search: Search) -> date:
+        """The last day that a search looks at, in the zone of its hours."""
+        today = moment_of(search.query, search.tzid, self._clock()).today
+        return today + timedelta(days=search.query.days_ahead)
 
     def _find(
         self, search: Search, moment: Moment, within: Sequence[Period], most: int
