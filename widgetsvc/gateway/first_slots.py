@@ -44,7 +44,8 @@ _log = logging.getLogger(__name__)
 class Search:
     """What an Element looks for. `tzid` is the zone of a query that names none.
 
-    `interval_minutes` is how far apart it lets meetings start, where the Element has a say in that.
+    `subs` are empty where the accounts are not known yet. `interval_minutes` is how far apart the Element
+    lets meetings start, where it has a say in that.
     """
 
     subs: tuple[str, ...]
@@ -124,7 +125,11 @@ class FirstSlots:
     def _find(
         self, search: Search, moment: Moment, within: Sequence[Period], most: int
     ) -> tuple[int, ...] | None:
-        if self._monotonic() < self._rests_until or self._counts.use(self._limited) is not None:
+        if (
+            not search.subs
+            or self._monotonic() < self._rests_until
+            or self._counts.use(self._limited) is not None
+        ):
             return None
         body: dict[str, Any] = availability_query(search.query, search.subs, moment)
         body["query_periods"] = [{"start": utc(each.start), "end": utc(each.end)} for each in within]

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import Fault, InvalidRequest
+from widgetsvc.errors import Fault, InvalidRequest, UpstreamError
+from widgetsvc.gateway.calendars import TenantCalendar
 from widgetsvc.gateway.first_slots import Search
 from widgetsvc.gateway.queries import DEFAULT_QUERY
 from widgetsvc.gateway.registry import KnownTenant
@@ -81,10 +82,12 @@ def _page(
     services, tenant = current_services(), known.tenant
     signed = tenant.policy.access is Access.SIGNED or element.needs_assertion
     asked = _asked(widget)
-    # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
-    found = {} if signed else services.calendars.check(tenant, calendars)
-    subs = [calendar.sub for name in calendars if (calendar := found.get(name)) and calendar.sub]
-    offer = _offer(tenant, element, subs, asked, widget) if subs and len(subs) == len(calendars) else None
+    if signed:
+        # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
+        offer = None
+    else:
+        found = services.calendars.check(tenant, calendars)
+        offer = _offer(known, element, found, asked, widget)
     slot, day = _chosen(offer)
     title = None if signed or widget is None else widget.draft.name
     page = {
@@ -173,22 +176,39 @@ def _asked(widget: Widget | None) -> _Asked:
 
 
 def _offer(
-    tenant: Tenant, element: Element, subs: Sequence[str], asked: _Asked, widget: Widget | None
+    known: KnownTenant,
+    element: Element,
+    calendars: Mapping[str, TenantCalendar],
+    asked: _Asked,
+    widget: Widget | None,
 ) -> Offer | None:
     """What times the frame can show by itself; None where they are not for everybody, or not known here."""
+    policy = known.tenant.policy
     # Options by which the Element looks for other times than the gateway would.
     deciding = {"availability_query", *(("config",) if element is Element.AVAILABILITY_VIEWER else ())}
-    if not takes_query(element) or not tenant.policy.allows(element) or deciding & asked.options.keys():
+    if not takes_query(element) or not policy.allows(element) or deciding & asked.options.keys():
         return None
     query = widget.draft.query if widget else DEFAULT_QUERY
-    zone = query.tzid or tenant.policy.tzid
+    zone = query.tzid or policy.tzid
     return Offer(
         slots=current_services().first_slots,
-        search=Search.of(element, subs, query, zone),
+        search=Search.of(element, _subs(known, calendars), query, zone),
         tz=ZoneInfo(asked.tzid or zone),
         tongue=asked.tongue,
         after_pick=widget.draft.after_pick if widget else Callback(),
     )
+
+
+def _subs(known: KnownTenant, calendars: Mapping[str, TenantCalendar]) -> tuple[str, ...]:
+    """The accounts behind calendars; empty where one has never been used, and creating it would take time."""
+    services = current_services()
+    subs = tuple(calendar.sub for calendar in calendars.values() if calendar.sub is not None)
+    if len(subs) == len(calendars):
+        return subs
+    try:
+        return services.registry.subs(known, tuple(calendars)) if services.backend is not None else ()
+    except UpstreamError:
+        return ()
 
 
 def _chosen(offer: Offer | None) -> tuple[int | None, date | None]:
