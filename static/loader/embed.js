@@ -5,16 +5,18 @@
  */
 
 import { atEnd, create, failure, OWN_TAG, own, SERVICE, violations } from "./page.js";
-import { loadBundle, loadPart } from "./scripts.js";
+import { BUNDLE, loadPart, preloadBundle, run } from "./scripts.js";
 import { Session } from "./tokens.js";
 import { ELEMENTS, readWish, usualHeight } from "./wish.js";
 
 /** @typedef {import("./page.js").Failure} Failure */
 
 /** What parts need of the core, and cannot have a copy of. */
-const KIT = {
+export const KIT = {
+  bundle: BUNDLE,
   embeds: /** @type {Map<Element, Embed>} */ (new Map()),
   loadPart,
+  run,
   service: SERVICE,
   startOf: (/** @type {string} */ element) => own(ELEMENTS, element)?.[0],
   tag: OWN_TAG,
@@ -41,7 +43,7 @@ export class Embed {
     this.gone = gone;
     /** Failures since the Element was last there. */
     this.failures = 0;
-    /** Whether the visitor has been told that it takes long. */
+    /** Whether a notice is shown that the next answer does away with. */
     this.late = false;
     /** @type {string | undefined} */
     this.support = undefined;
@@ -49,6 +51,8 @@ export class Embed {
     this.panel = undefined;
     /** @type {import("./wish.js").Wish | undefined} */
     this.wish = undefined;
+    /** @type {Session | undefined} */
+    this.session = undefined;
     /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
     this.hidden = undefined;
     /** What is under way, until it is tried again or has failed. */
@@ -66,6 +70,11 @@ export class Embed {
     this.box = create("div", { display: "grid", gridTemplate: "1fr auto / minmax(0, 1fr)", outline: "none" });
     this.box.tabIndex = -1;
     this.box.setAttribute("role", "group");
+    // Over the container's own children, which are seen until the Element is there: nothing moves when it comes.
+    if (container.innerText.trim()) {
+      Object.assign(this.box.style, { position: "absolute", inset: "0", visibility: "hidden" });
+      if (getComputedStyle(container).position === "static") container.style.position = "relative";
+    }
     container.append(this.box);
     this.observer = new MutationObserver((records) => {
       if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
@@ -106,15 +115,14 @@ export class Embed {
    * @param {import("./wish.js").Wish} wish @param {AbortSignal} signal
    */
   async mount(wish, signal) {
-    const session = new Session(wish, signal);
+    const session = (this.session = new Session(wish, signal));
     const mode = loadPart("inline");
+    preloadBundle();
     if (wish.simulate) await (await loadPart("keeper")).simulate(session, this);
     const opening = session.open();
-    // Each is waited for in its turn; a failure of the first must not leave another unheard.
+    // It is waited for in its turn; until then a failure must not pass for one that nobody hears.
     opening.catch(() => {});
-    const loading = loadBundle(() => opening.then(({ bundle }) => bundle));
-    loading.catch(() => {});
-    await (await mode)(this, session, opening, loading);
+    await (await mode)(this, session, opening);
   }
 
   /** Ends what is under way. */
@@ -156,11 +164,17 @@ export class Embed {
     this.renew();
   }
 
+  /** Gives the box a place of its own, below the container's own children. */
+  uncover() {
+    Object.assign(this.box.style, { position: "", visibility: "" });
+  }
+
   /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
   show(panel, row = 1) {
     this.panel?.remove();
     this.panel = panel;
     if (!panel) return;
+    this.uncover();
     panel.style.gridArea = `${row} / 1`;
     this.box.append(panel);
   }
@@ -174,6 +188,7 @@ export class Embed {
     error.code ||= "unexpected_error";
     error.support_code ||= this.support;
     const { signal } = error.stays ? this.run : this.renew();
+    this.late = Boolean(error.stays);
     this.failures += 1;
     this.box.setAttribute("aria-busy", "false");
     return this.say("fail", signal, error);

@@ -1,16 +1,13 @@
 /** Scripts that the loader brings to the page: the UI Elements bundle, and its own parts on demand. */
 
-import { currentScript, DEADLINE, failure, OWN_TAG, own, SERVICE } from "./page.js";
+import { DEADLINE, failure, OWN_TAG, SERVICE } from "./page.js";
 
 /** @typedef {{src: string, integrity?: string | null}} Source */
 
 /** What was built together with this file: name → SHA-256 (base64). @type {Record<string, string>} */
 const PARTS = __PARTS__;
 
-const BUNDLE = { src: SERVICE + __BUNDLE_PATH__, integrity: __BUNDLE_INTEGRITY__ };
-
-/** Cronofy's own copy of the bundle, for services that have none installed. */
-const CDN = "https://elements.cronofy.com/";
+export const BUNDLE = { src: SERVICE + __BUNDLE_PATH__, integrity: __BUNDLE_INTEGRITY__ };
 
 /** @type {any} */
 let policy;
@@ -28,16 +25,34 @@ function trusted(src) {
   }
 }
 
+/** @param {HTMLScriptElement | HTMLLinkElement} node @param {string | null} [integrity] */
+function dress(node, integrity) {
+  node.crossOrigin = "anonymous";
+  if (integrity) node.integrity = integrity;
+  if (OWN_TAG.nonce) node.nonce = OWN_TAG.nonce;
+}
+
+/** Has the bundle on its way while all else is; the part "inline" runs it. */
+export function preloadBundle() {
+  if (preloading || document.querySelector('script[src*="/CronofyElements"]')) return;
+  preloading = true;
+  const link = document.createElement("link");
+  link.rel = "preload";
+  link.as = "script";
+  dress(link, BUNDLE.integrity);
+  link.href = BUNDLE.src;
+  document.head.append(link);
+}
+
+let preloading = false;
+
 /**
  * Runs a script to its end.
- * @param {Source} source @returns {Promise<HTMLScriptElement>}
+ * @param {Source} source @param {HTMLScriptElement} [script] @returns {Promise<HTMLScriptElement>}
+ * Rejects with `bundle_failed`.
  */
-async function run({ src, integrity }) {
-  const script = document.createElement("script");
-  script.crossOrigin = "anonymous";
-  if (integrity) script.integrity = integrity;
-  if (OWN_TAG.nonce) script.nonce = OWN_TAG.nonce;
-  const showAmd = hideAmd(script);
+export async function run({ src, integrity }, script = document.createElement("script")) {
+  dress(script, integrity);
   /** @type {any} */
   let timer;
   try {
@@ -54,71 +69,7 @@ async function run({ src, integrity }) {
     throw failure("bundle_failed", `${src} failed.`, { blocked: "script-src" });
   } finally {
     clearTimeout(timer);
-    showAmd();
   }
-}
-
-/** Hides `define.amd` from one script: with an AMD loader on the page, the bundle sets no global. */
-function hideAmd(/** @type {HTMLScriptElement} */ script) {
-  const { define } = /** @type {any} */ (window);
-  const amd = typeof define === "function" && define.amd;
-  const set = (/** @type {object} */ more) => amd && Object.defineProperty(define, "amd", { configurable: true, ...more });
-  set({ get: () => (currentScript() === script ? undefined : amd) });
-  return () => set({ value: amd, writable: true, enumerable: true });
-}
-
-/** The bundle's own global; elements with the ids "exports" and "module" make it attach itself there. */
-function findElements() {
-  const { exports, module } = /** @type {any} */ (window);
-  const places = [own(window, "CronofyElements"), own(exports, "CronofyElements"), own(module, "exports")];
-  return places.find((place) => typeof place?.SlotPicker === "function");
-}
-
-/** Resolves when a script that somebody else put into the page has had its chance. */
-const settled = (/** @type {HTMLScriptElement} */ script) =>
-  new Promise((resolve) => {
-    for (const target of [script, window]) for (const name of ["load", "error"]) target.addEventListener(name, resolve);
-    // An async script holds back the page's load event: after it there is nothing left to wait for.
-    if (document.readyState === "complete") resolve(0);
-    setTimeout(resolve, DEADLINE);
-  });
-
-/** @param {() => Promise<Source | undefined>} elsewhere */
-async function fetchBundle(elsewhere) {
-  const present = [...document.scripts].find(({ src }) => src.includes("/CronofyElements"));
-  if (present) await settled(present);
-  let { src } = present || BUNDLE;
-  if (!findElements()) {
-    try {
-      await run(BUNDLE);
-    } catch (error) {
-      // Not installed on this service: then its answer names Cronofy's copy. No other place is believed.
-      const other = await elsewhere();
-      if (!other?.src.startsWith(CDN)) throw error;
-      await run({ src: (src = other.src) });
-    }
-  } else if (src !== BUNDLE.src) {
-    console.warn(`widgetsvc: the page has brought UI Elements of its own (${src}); this loader is made for ${BUNDLE.src}.`);
-  }
-  const elements = findElements();
-  if (elements) return elements;
-  throw failure("bundle_failed", `${src} ran, but left no CronofyElements. Look for an AMD loader.`);
-}
-
-/** @type {Promise<Record<string, any>> | undefined} */
-let bundle;
-
-/**
- * Loads the bundle once for all embeds of the page; a failure is forgotten, so that it can be tried again.
- * @param {() => Promise<Source | undefined>} elsewhere Where the service's answer says the bundle is.
- * @returns {Promise<Record<string, any>>} Rejects with `bundle_failed`.
- */
-export function loadBundle(elsewhere) {
-  // An older loader on the same page may have it already; a second copy would be a SyntaxError.
-  const earlier = own(own(window, "WidgetSvc"), "loadBundle");
-  const loading = (bundle ||= earlier ? earlier(BUNDLE, OWN_TAG.nonce) : fetchBundle(elsewhere));
-  loading.catch(() => (bundle = undefined));
-  return loading;
 }
 
 /** @type {Record<string, Promise<any>>} */

@@ -16,6 +16,7 @@ function hideFallback(embed) {
       place[key] = nothing;
       return () => (place[key] = before);
     });
+  embed.uncover();
 }
 
 /** The Element is there. @param {Embed} embed */
@@ -36,11 +37,10 @@ export function settle(embed) {
 /** Something takes long, but goes on. @param {Embed} embed @param {AbortSignal} signal */
 export function slow(embed, signal) {
   if (signal.aborted || embed.late) return;
-  embed.late = true;
   embed.fail(failure("timed_out", "No answer yet; it is still awaited.", { stays: true, waits: true }));
 }
 
-/** An answer came after all. @param {Embed} embed */
+/** An answer came, whatever was said before. @param {Embed} embed */
 export function heard(embed) {
   if (embed.late) embed.show();
   embed.late = false;

@@ -1,5 +1,6 @@
 /** Mounts an Element in the page, and heeds what it says. */
 
+import { loadBundle } from "../bundle.js";
 import { attend } from "../calls.js";
 import { atEnd, create, failure, merge, own, PATIENCE } from "../page.js";
 import { heard, pick, settle, slow } from "../shown.js";
@@ -14,9 +15,9 @@ const RENDER_DEADLINE = 5000;
 
 /**
  * @param {Embed} embed @param {Session} session @param {Promise<Grant>} opening
- * @param {Promise<Record<string, any>>} loading @returns {Promise<void>} Rejects with a Failure.
+ * @returns {Promise<void>} Rejects with a Failure.
  */
-export default async function inline(embed, session, opening, loading) {
+export default async function inline(embed, session, opening) {
   const { signal, wish } = session;
   const late = () => slow(embed, signal);
   session.heed = {
@@ -26,6 +27,8 @@ export default async function inline(embed, session, opening, loading) {
   };
   const patience = setTimeout(late, PATIENCE);
   atEnd(signal, () => clearTimeout(patience));
+  const loading = loadBundle(embed.kit, () => opening.then(({ bundle }) => bundle));
+  loading.catch(() => {});
   // The token first: its failure says more.
   const grant = await opening;
   embed.support = grant.support_code;
