@@ -14,7 +14,7 @@ from e2e.conftest import PartnerSite, Tenant, Visit
 
 SHOWN = {
     "availability-viewer": ".CronofyAvailabilityViewer",
-    "date-time-picker": ".DateTimePicker, [class*='DateTimePicker']",
+    "date-time-picker": "button:has-text('09:30 - 10:00')",
     "slot-picker": ".SlotPicker__slot",
 }
 
@@ -42,11 +42,24 @@ def address(tenant: Tenant, calendar: str, element: str = "slot-picker", more: s
     return f"{tenant.service.url}/frame/{element}?key={tenant.key}&calendar={calendar}{more}"
 
 
-def hold_bundle(page: Page) -> list[Route]:
-    """Keep the bundle's requests waiting, and return them."""
-    held: list[Route] = []
-    page.route("**/CronofyElements.js", held.append)
-    return held
+class HeldBundle:
+    """Keeps the requests of a page for the bundle waiting until it is let go."""
+
+    def __init__(self, page: Page) -> None:
+        self._held: list[Route] = []
+        self._let_go = False
+        page.route("**/CronofyElements.js", self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._let_go:
+            route.continue_()
+        else:
+            self._held.append(route)
+
+    def let_go(self) -> None:
+        self._let_go = True
+        for route in self._held:
+            route.continue_()
 
 
 @pytest.mark.parametrize("element", SHOWN)
@@ -54,15 +67,14 @@ def test_times_stand_there_until_the_element_does(
     visit: Visit, tenant: Tenant, calendar: str, element: str
 ) -> None:
     page = visit.page
-    held = hold_bundle(page)
+    bundle = HeldBundle(page)
     page.goto(address(tenant, calendar, element), wait_until="commit")
     times = page.locator(".times")
     expect(times.get_by_role("link", name="09:00").first).to_be_visible()
     heading = page.get_by_role("heading", level=1)
     before = heading.bounding_box()
 
-    for route in held:
-        route.continue_()
+    bundle.let_go()
 
     expect(page.locator(SHOWN[element]).first).to_be_visible()
     expect(times).to_be_hidden()
@@ -74,7 +86,7 @@ def test_times_in_a_frame_give_way_to_the_element(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
 ) -> None:
     page = visit.page
-    held = hold_bundle(page)
+    bundle = HeldBundle(page)
     frame = f'<iframe src="{address(tenant, calendar)}" width="400" height="500"></iframe>'
     page.goto(partner.origin + partner.put(frame), wait_until="commit")
     inside = page.frame_locator("iframe")
@@ -84,8 +96,7 @@ def test_times_in_a_frame_give_way_to_the_element(
     assert box is not None
     assert box["height"] <= 1
 
-    for route in held:
-        route.continue_()
+    bundle.let_go()
 
     expect(inside.locator(".SlotPicker__slot").first).to_be_visible()
     expect(inside.locator(".times")).to_be_hidden()
@@ -167,7 +178,7 @@ def test_the_page_fits_a_small_telephone(
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT10:00:00Z")
     context = browser.new_context(viewport={"width": 320, "height": 640})
     page = context.new_page()
-    hold_bundle(page)
+    HeldBundle(page)
     more = f"&locale={locale}" + (f"&slot={tomorrow}" if chosen else "")
 
     page.goto(address(tenant, calendar, more=more), wait_until="commit")
@@ -179,6 +190,23 @@ def test_the_page_fits_a_small_telephone(
 
 
 def test_what_has_no_times_needs_scripts_and_says_so(unscripted: Page, tenant: Tenant, calendar: str) -> None:
+    notice = unscripted.locator("noscript p")
     unscripted.goto(address(tenant, calendar, "agenda"))
+    expect(notice).to_be_visible()
+    assert "needs JavaScript" in notice.evaluate("node => node.textContent")
 
-    expect(unscripted.locator("body")).to_contain_text("needs JavaScript")
+    unscripted.goto(address(tenant, calendar))
+    expect(unscripted.locator(".times a").first).to_be_visible()
+    expect(notice).to_have_count(0)
+
+
+def test_a_frame_in_a_sandbox_has_times_to_read(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    frame = f'<iframe sandbox src="{address(tenant, calendar)}"></iframe>'
+
+    page = visit.open(partner.origin + partner.put(frame))
+
+    times = page.frame_locator("iframe").locator(".times ul").first
+    expect(times).to_be_visible()
+    expect(times).to_have_css("display", "grid")

@@ -564,14 +564,19 @@ def test_isolated_pages_may_frame_it(acme: Embedder, more: dict[str, str]) -> No
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_scripts_load_under_the_pages_own_isolation(acme: Embedder, services: Services) -> None:
-    scripts = [attributes for tag, attributes in paint(acme).tags if tag == "script"]
+def test_what_it_loads_is_let_in_by_its_own_isolation(acme: Embedder, services: Services) -> None:
+    tags = paint(acme).tags
+    scripts = [attributes for tag, attributes in tags if tag == "script"]
+    styles = [attributes["href"] for tag, attributes in tags if tag == "link"]
 
-    assert scripts
+    def get(url: str | None) -> TestResponse:
+        return acme.http.get(str(url).removeprefix(services.service.public_url))
+
+    assert len(scripts) == 2
     for script in scripts:
         assert script["crossorigin"] == "anonymous"
-        answer = acme.http.get(str(script["src"]).removeprefix(services.service.public_url))
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert get(script["src"]).headers["Access-Control-Allow-Origin"] == "*"
+    assert [get(style).headers["Cross-Origin-Resource-Policy"] for style in styles] == ["cross-origin"]
 
 
 @pytest.mark.parametrize(("destination", "hosted"), [("document", True), ("iframe", False), (None, False)])
