@@ -570,7 +570,7 @@ def test_what_it_loads_is_let_in_by_its_own_isolation(acme: Embedder, services: 
     styles = [attributes["href"] for tag, attributes in tags if tag == "link"]
 
     def get(url: str | None) -> TestResponse:
-        return acme.http.get(str(url).removeprefix(services.service.public_url))
+        return acme.http.get(str(url).removeprefix(services.service.public_url), buffered=True)
 
     assert len(scripts) == 2
     for script in scripts:

@@ -31,6 +31,7 @@ from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
 from widgetsvc.web.first_paint import Offer, read_day, read_slot
 from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.rate_limit import check_frame
 from widgetsvc.web.request_log import know_tenant
 from widgetsvc.web.tongue import Tongue, direction, tongue_of
 
@@ -72,6 +73,7 @@ def _known() -> KnownTenant:
     key = request.args["key"]
     known = current_services().registry.by_publishable_key(key)
     know_tenant(known.tenant, key)
+    check_frame(known.tenant)
     known.tenant.check_active()
     return known
 
