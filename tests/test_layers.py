@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Outside things, and the only places that may import them.
 DOORS: dict[str, set[str]] = {
+    "babel": {"web"},
     "authlib": {"calendars", "cronofy"},
     "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},

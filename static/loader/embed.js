@@ -27,7 +27,7 @@ export const { embeds } = KIT;
 
 /** Milliseconds: that a page with nothing to show says nothing, and that a failure waits for its words. */
 const SILENCE = 800;
-const WORDS_DEADLINE = 900;
+const WORDS_DEADLINE = 2500;
 
 export class Embed {
   /**
