@@ -16,6 +16,7 @@ FLOOR = {
     "naming",
     "outbound",
     "permissions",
+    "repeating",
     "retry_after",
     "timezones",
     "urls",
