@@ -13,7 +13,7 @@ const PROBE_DEADLINE = 3000;
 const VIOLATION_DELAY = 100;
 
 /** Failures whose cause may be another than it seems. */
-const UNCLEAR = ["silence", "bundle_failed", "timed_out"];
+const UNCLEAR = ["silence", "bundle_failed", "framed_out", "timed_out"];
 
 /** @param {string} service */
 async function isReachable(service) {
@@ -57,7 +57,7 @@ export async function diagnose(embed, error) {
   const blocked = error.blocked && blockedBy(embed, error.blocked);
   if (blocked) return become(blocked);
   if (!reachable) return become(failure("service_unreachable", `${kit.service} does not answer.`));
-  if (error.code === "bundle_failed") return error;
+  if (error.code !== "silence") return error;
   if (!error.message.startsWith(`${kit.service}embed/token`)) {
     return become(failure("upstream_unavailable", `An answer was cut off, or is not for this page to read. ${error.message}`));
   }
