@@ -325,6 +325,13 @@ class RedisServer(_Server):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def patient_url(self, seconds: float = 30) -> str:
+        """Where the server is, with more time to answer than the service gives it.
+
+        For tests that are not about that time: on a busy machine a tenth of a second is soon over.
+        """
+        return f"{self.url}?socket_timeout={seconds}&socket_connect_timeout={seconds}"
+
     def prepare(self) -> None:
         pass
 
