@@ -256,6 +256,8 @@ class PostgresServer(_Server):
             "unix_socket_directories": str(self.folder),
             "fsync": self._fsync,
             "full_page_writes": self._fsync,
+            # Its files go with the folder; the default leaves shared memory behind when the server is killed.
+            "dynamic_shared_memory_type": "mmap",
             "jit": "off",
             "max_connections": "200",
             "timezone": "Pacific/Auckland",
