@@ -256,6 +256,8 @@ class PostgresServer(_Server):
             "unix_socket_directories": str(self.folder),
             "fsync": self._fsync,
             "full_page_writes": self._fsync,
+            # Its files go with the folder; the default leaves shared memory behind when the server is killed.
+            "dynamic_shared_memory_type": "mmap",
             "jit": "off",
             "max_connections": "200",
             "timezone": "Pacific/Auckland",
@@ -324,6 +326,13 @@ class RedisServer(_Server):
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def patient_url(self, seconds: float = 30) -> str:
+        """Where the server is, with more time to answer than the service gives it.
+
+        For tests that are not about that time: on a busy machine a tenth of a second is soon over.
+        """
+        return f"{self.url}?socket_timeout={seconds}&socket_connect_timeout={seconds}"
 
     def prepare(self) -> None:
         pass
