@@ -21,7 +21,7 @@ from widgetsvc.gateway.widgets import Widget
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
-from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.headers import FRAME_ISOLATION, frame_policy, new_nonce
 from widgetsvc.web.request_log import know_tenant
 
 blueprint = Blueprint("frame", __name__)
@@ -102,6 +102,7 @@ def _page(
     )
     response = make_response(html)
     response.headers["Cache-Control"] = "no-store"
+    response.headers.update(FRAME_ISOLATION)
     response.headers["Content-Security-Policy"] = frame_policy(
         nonce,
         connect=["'self'", services.service.api_url],

@@ -37,6 +37,13 @@ def frame_policy(nonce: str, *, connect: list[str], ancestors: str) -> str:
     return "; ".join(directives)
 
 
+FRAME_ISOLATION = {
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""What lets a page that is isolated from other origins (HTML, section 7.1.4) hold a frame of ours."""
+
+
 def page_policy(nonce: str) -> str:
     """The policy of a page that only shows words, and to nobody else's frames."""
     return (
