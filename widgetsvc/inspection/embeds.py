@@ -22,8 +22,8 @@ from widgetsvc.urls import origin_of
 
 CHECK = "embed"
 
-# What the loader reads (static/loader/wish.js), and the options of the UI Elements that have an attribute.
-_ATTRIBUTES = (
+# The names of data- attributes that the loader reads (static/loader/wish.js), and options of the UI Elements.
+ATTRIBUTES = (
     *("key", "widget", "element", "calendar", "calendars", "assertion", "mode", "form", "label", "height"),
     *("simulate", "theme", "tzid", "locale", "options", "texts", "widgetsvc"),
 )
@@ -298,7 +298,7 @@ def _attribute_problems(embed: Embed) -> Iterator[_Problem]:
     if embed.form is Form.FRAME:
         yield from _frame_problems(embed.tag)
         return
-    known = [*_ATTRIBUTES, *_OPTIONS]
+    known = [*ATTRIBUTES, *_OPTIONS]
     for name in embed.tag.data:
         near = get_close_matches(name, known, 1, cutoff=0.75) if name not in known else []
         # Others' attributes are none of ours.

@@ -140,6 +140,10 @@ class _Reader(HTMLParser):
         self._inert: list[str] = []
         self._containers: list[tuple[Tag, int]] = []
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        # The library fails on some; for HTML all of them are comments that end at the next > (13.2.5.42).
+        return self.parse_bogus_comment(i, report)
+
     def handle_decl(self, decl: str) -> None:
         if decl.lower().split()[:2] == ["doctype", "html"] and not self.tags:
             self.has_doctype = True
@@ -151,8 +155,9 @@ class _Reader(HTMLParser):
             return
         if tag not in _METADATA:
             self._in_head = False
-        # Of two attributes of one name the first counts.
-        attributes = {name: value or "" for name, value in reversed(attrs)}
+        attributes: dict[str, str] = {}
+        for name, value in attrs:
+            attributes.setdefault(name, value or "")
         inside = self._containers[-1][0] if self._containers else None
         read = Tag(tag, attributes, self.getpos()[0], self._in_head, inside)
         self.tags.append(read)
