@@ -69,6 +69,7 @@ def test_a_new_tenants_policy_is_what_the_options_say(shell: Shell) -> None:
             "permissions": ["agenda", "availability"],
             "tzid": "Europe/London",
             "suspended": False,
+            "test_mode": False,
         }
     ]
 

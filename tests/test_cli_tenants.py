@@ -32,6 +32,7 @@ def test_a_tenant_is_shown_as_it_was_created(shell: Shell) -> None:
         "slot-picker",
         "--lazy-calendars",
         "--single-use-assertions",
+        "--test-mode",
     ]
     options += [part for permission in Permission for part in ("--permission", permission.value)]
     created = shell.create_tenant("acme", "Acme Stores", "--origin", ORIGIN, *options)
@@ -50,6 +51,7 @@ def test_a_tenant_is_shown_as_it_was_created(shell: Shell) -> None:
         "tzid": "Etc/UTC",
         "lazy_calendars": True,
         "single_use_assertions": True,
+        "test_mode": True,
         "jwks_url": None,
         "origins": [ORIGIN],
         "signing_keys": [{"kid": created["signing_key"]["kid"], "alg": "HS256"}],
@@ -95,6 +97,18 @@ def test_an_update_changes_what_it_names(shell: Shell) -> None:
         "version": 3,
     }
     assert shell.json("tenant", "update", "acme", "--every-element")["elements"] is None
+
+
+def test_test_mode_is_switched_on_and_off_and_is_seen_in_the_list(shell: Shell) -> None:
+    shell.create_tenant("acme", "Acme")
+    shell.create_tenant("other", "Other")
+
+    assert shell.json("tenant", "update", "acme", "--test-mode")["test_mode"] is True
+
+    listed = shell.json("tenant", "list")
+    assert [(each["tenant"], each["test_mode"]) for each in listed] == [("acme", True), ("other", False)]
+    assert "public, test mode" in shell("tenant", "list")
+    assert shell.json("tenant", "update", "acme", "--no-test-mode")["test_mode"] is False
 
 
 @pytest.mark.parametrize(

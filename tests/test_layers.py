@@ -16,6 +16,7 @@ FLOOR = {
     "naming",
     "outbound",
     "permissions",
+    "repeating",
     "retry_after",
     "timezones",
     "urls",
@@ -77,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Outside things, and the only places that may import them.
 DOORS: dict[str, set[str]] = {
+    "babel": {"web"},
     "authlib": {"calendars", "cronofy"},
     "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},

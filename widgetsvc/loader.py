@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from widgetsvc.elements import Encoded
 from widgetsvc.errors import ConfigurationError
 from widgetsvc.resources import STATIC
 
 FOLDER = STATIC / "embed"
+SOURCES = STATIC / "loader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,38 @@ def load_loader(folder: Path = FOLDER) -> Loader:
             [f"{folder} lacks {', '.join(missing)}; reinstall widgetsvc or `npm run build`"]
         )
     return loader
+
+
+class _Code(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    says: str
+    fix: str
+    title: str | None = None
+    retry: bool = False
+    hosted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the loader makes of a code. `title` is None for codes that the service has a title for."""
+
+    title: str | None
+    fix: str
+    sentence: str
+    """What visitors read, in English; `{origin}` stands for the page's."""
+    retried: bool
+
+
+@cache
+def explanations() -> Mapping[str, Explanation]:
+    """Every code that embeds know, the service's and their own."""
+    codes = TypeAdapter(dict[str, _Code]).validate_json((SOURCES / "codes.json").read_bytes())
+    words = TypeAdapter(dict[str, str]).validate_json((SOURCES / "words" / "en.json").read_bytes())
+    return {
+        code: Explanation(known.title, known.fix, words[known.says], known.retry)
+        for code, known in codes.items()
+    }
 
 
 @cache

@@ -18,6 +18,7 @@ const ELEMENTS = "node_modules/cronofy-elements";
 const ELEMENTS_VERSION = JSON.parse(read(`${ELEMENTS}/package.json`).toString()).version;
 /** What the core loads by itself; the keeper knows the rest. A page that frames a guest names it in its HTML. */
 const KEPT = ["simulate", "doctor", "guest"];
+const LANGUAGES = ["ar", "de", "es", "fr", "ja"];
 const PARTS = ["inline", "keeper", "options", "frame", "popup", "outcome"];
 const OUT = `static/embed/${VERSION}`;
 
@@ -69,7 +70,12 @@ const part = async (name, known = []) => [
   name,
   keep(await compile(`parts/${name}.js`, { ...define, __PARTS__: table(known) }, asPart)),
 ];
-const kept = await Promise.all(KEPT.map((name) => part(name)));
+/** A language's texts; English comes with the keeper. */
+const words = (language) => {
+  const texts = JSON.parse(read(`static/loader/words/${language}.json`).toString());
+  return [`words/${language}`, keep(Buffer.from(`document.currentScript.exported=${JSON.stringify(texts)}`))];
+};
+const kept = [...(await Promise.all(KEPT.map((name) => part(name)))), ...LANGUAGES.map(words)];
 const parts = await Promise.all(PARTS.map((name) => part(name, kept)));
 const core = keep(await compile("main.js", { ...define, __PARTS__: table(parts) }, { format: "iife" }));
 

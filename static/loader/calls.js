@@ -70,7 +70,7 @@ async function call(session, url, init) {
     const detail = `${url.pathname} was answered with ${status}: ${(await answer.text()).slice(0, 500)}`;
     throw failure(code, detail, { retryAfter: +(headers.get("Retry-After") || 0) });
   } catch (error) {
-    session.note = Object.assign(/** @type {import("./page.js").Failure} */ (error), { stays: saves });
+    session.note = Object.assign(/** @type {import("./page.js").Failure} */ (error), { stays: saves, saves });
     // Every other failure reads alike to the Elements; some statuses would leave one silent, or spinning for ever.
     return new Response('{"errors":{}}', { status: saves ? 422 : 500 });
   }

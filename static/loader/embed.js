@@ -27,7 +27,7 @@ export const { embeds } = KIT;
 
 /** Milliseconds: that a page with nothing to show says nothing, and that a failure waits for its words. */
 const SILENCE = 800;
-const WORDS_DEADLINE = 1500;
+const WORDS_DEADLINE = 2500;
 
 export class Embed {
   /**
@@ -41,8 +41,6 @@ export class Embed {
     this.container = container;
     this.given = given;
     this.gone = gone;
-    /** Failures since the Element was last there. */
-    this.failures = 0;
     /** Whether a notice is shown that the next answer does away with. */
     this.late = false;
     /** @type {string | undefined} */
@@ -51,8 +49,12 @@ export class Embed {
     this.panel = undefined;
     /** @type {import("./wish.js").Wish | undefined} */
     this.wish = undefined;
+    /** What is shown, as far as it is known. */
+    this.element = "";
     /** @type {Session | undefined} */
     this.session = undefined;
+    /** In a managed frame, picks are told to the page around it. @type {((slot: any) => Promise<any>) | undefined} */
+    this.relay = undefined;
     /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
     this.hidden = undefined;
     /** What is under way, until it is tried again or has failed. */
@@ -127,13 +129,14 @@ export class Embed {
 
   /** Ends what is under way. */
   renew() {
-    this.run.abort();
+    this.keepFocus(() => this.run.abort());
     return (this.run = new AbortController());
   }
 
   /** Keeps the place for what will come. @param {string} [element] */
   reserve(element = "") {
     const { container, wish } = this;
+    this.element = element;
     container.style.minHeight = `${wish?.height || usualHeight(element, container.clientWidth)}px`;
   }
 
@@ -150,8 +153,9 @@ export class Embed {
   /** The words are out of reach, as the service may be. @param {AbortSignal} signal @param {Failure} [error] */
   stammer(signal, error) {
     if (signal.aborted || !error) return;
+    error.told = true;
     const code = error.code === "silence" ? (navigator.onLine ? "service_unreachable" : "offline") : error.code;
-    const message = "The calendar could not be loaded.";
+    const message = `The calendar ${error.waits ? "is taking longer than usual" : "could not be loaded"}.`;
     console.error(`widgetsvc: ${code} — ${error.message}`);
     const panel = create("div", { margin: "auto", padding: "20px", textAlign: "center" }, `${message} `);
     panel.setAttribute("role", "alert");
@@ -160,8 +164,17 @@ export class Embed {
     panel.append(button);
     this.show(panel);
     this.emit("error", { code, message, retryable: true, support_code: error.support_code });
+    if (error.stays) return;
     // What the keeper says when it comes after all would be said twice.
-    this.renew();
+    window.addEventListener("online", () => this.start(), { once: true, signal: this.renew().signal });
+  }
+
+  /** The keyboard's place on the page does not go with what goes. @param {() => void} work */
+  keepFocus(work) {
+    const holds = () => this.box.contains(document.activeElement);
+    const held = holds();
+    work();
+    if (held && !holds()) this.box.focus({ preventScroll: true });
   }
 
   /** Gives the box a place of its own, below the container's own children. */
@@ -171,7 +184,7 @@ export class Embed {
 
   /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
   show(panel, row = 1) {
-    this.panel?.remove();
+    this.keepFocus(() => this.panel?.remove());
     this.panel = panel;
     if (!panel) return;
     this.uncover();
@@ -189,7 +202,6 @@ export class Embed {
     error.support_code ||= this.support;
     const { signal } = error.stays ? this.run : this.renew();
     this.late = Boolean(error.stays);
-    this.failures += 1;
     this.box.setAttribute("aria-busy", "false");
     return this.say("fail", signal, error);
   }
@@ -218,19 +230,31 @@ export class Embed {
 /** @type {boolean | undefined} */
 let styled;
 
+/** A style element of the page itself, with text in it, and neither nonce nor another type. */
+const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent, type }) =>
+  !nonce && /^(text\/css)?$/.test(type) && Boolean(textContent?.trim());
+
 /**
- * Whether the bundle's styles will work on this page: tried with an empty style element, for which the page's
- * policy has to have leave, too. It is tried in an empty frame, which has the page's policy but not its listeners.
+ * Whether the bundle's styles will work on this page. It is tried with an empty style element, for which the page's
+ * policy has to have leave, too, in an empty frame, which has the page's policy but not its listeners. A failed try
+ * is seen on the console; it is spared pages that show by their own styles, or by a nonce, that it would fail.
  */
 function stylesWork() {
   if (styled === undefined) {
-    const frame = create("iframe", { display: "none" });
-    document.body.append(frame);
-    const inner = /** @type {Document} */ (frame.contentDocument);
-    const style = inner.createElement("style");
-    inner.head.append(style);
-    styled = Boolean(style.sheet);
-    frame.remove();
+    const plain = [...document.querySelectorAll("style")].filter(isPlain);
+    styled = plain.length ? plain.every(({ sheet }) => sheet) : !OWN_TAG.nonce;
+    if (styled) styled = tryStyle();
   }
   return styled;
+}
+
+function tryStyle() {
+  const frame = create("iframe", { display: "none" });
+  document.body.append(frame);
+  const inner = /** @type {Document} */ (frame.contentDocument);
+  const style = inner.createElement("style");
+  inner.head.append(style);
+  const works = Boolean(style.sheet);
+  frame.remove();
+  return works;
 }

@@ -62,15 +62,17 @@ export const SERVICE = OWN_TAG?.src.replace(/embed(\.js|\/[^/]+\/[^/]+\.js)([?#]
 /** What the page's Content-Security-Policy has kept from us: directive → address. @type {Map<string, string>} */
 export const violations = new Map();
 
-document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition, effectiveDirective }) => {
-  if (disposition === "enforce" && blockedURI.startsWith(SERVICE)) violations.set(effectiveDirective, blockedURI);
+document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition, effectiveDirective, sourceFile }) => {
+  const ours = blockedURI.startsWith(SERVICE) || sourceFile?.startsWith(SERVICE);
+  if (disposition === "enforce" && ours) violations.set(effectiveDirective, blockedURI);
 });
 
 /**
  * `retryAfter` in seconds; `reload`: only the whole page can be tried again; `stays`: what is shown goes on;
- * `waits`: what is late may still come; `blocked`: the policy's directive that may be the reason.
- * @typedef {{support_code?: string, retryAfter?: number, reload?: boolean, stays?: boolean, waits?: boolean,
- *   blocked?: string}} Circumstances
+ * `saves`: it kept the visitor's edits from being saved; `waits`: what is late may still come; `blocked`: the
+ * policy's directive that may be the reason; `fix`: for the developer; `told`: the page and its visitor know.
+ * @typedef {{support_code?: string, retryAfter?: number, reload?: boolean, stays?: boolean, saves?: boolean,
+ *   waits?: boolean, blocked?: string, fix?: string, told?: boolean}} Circumstances
  * @typedef {Error & {code: string} & Circumstances} Failure
  */
 

@@ -5,7 +5,7 @@ import { failure } from "./page.js";
 /** @typedef {import("./embed.js").Embed} Embed */
 
 /** Puts the container's own children away. @param {Embed} embed */
-function hideFallback(embed) {
+export function hideFallback(embed) {
   const { box, container } = embed;
   embed.hidden ||= [...container.childNodes]
     .filter((node) => node !== box)
@@ -21,7 +21,6 @@ function hideFallback(embed) {
 
 /** The Element is there. @param {Embed} embed */
 export function settle(embed) {
-  embed.failures = 0;
   embed.late = false;
   embed.show();
   hideFallback(embed);
@@ -47,14 +46,28 @@ export function heard(embed) {
 }
 
 /**
+ * @typedef {{prevented: boolean, answer?: Promise<any>}} Told
+ * Whether a listener objects to what the widget does next, and the promise of one that has taken the pick in hand.
+ */
+
+/**
+ * Tells the page of a pick. @param {Embed} embed @param {{start: string, end: string}} slot @returns {Told}
+ */
+export function tell(embed, slot) {
+  /** @type {Promise<any> | undefined} */
+  let answer;
+  const respondWith = (/** @type {any} */ promise) => (answer = Promise.resolve(promise));
+  const prevented = !embed.emit("slot-picked", { slot, respondWith }, true);
+  return { prevented, answer };
+}
+
+/**
  * A visitor has picked a slot: the page is told. What the widget wants to follow, follows unless a listener of the
  * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`.
  * @param {Embed} embed @param {{start: string, end: string}} slot @param {import("./tokens.js").AfterPick} [after_pick]
  */
 export async function pick(embed, slot, after_pick) {
-  /** @type {Promise<any> | undefined} */
-  let answer;
-  const respondWith = (/** @type {any} */ promise) => (answer = Promise.resolve(promise));
-  const follows = embed.emit("slot-picked", { slot, respondWith }, true) && after_pick;
+  const { prevented, answer } = await (embed.relay ? embed.relay(slot) : tell(embed, slot));
+  const follows = prevented ? undefined : after_pick;
   if (answer || follows) (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
 }

@@ -32,6 +32,8 @@ export class Session {
     this.renewing = undefined;
     /** Renewals that failed since the last one that did not. */
     this.retries = 0;
+    /** When the token came, by the clock that stands still in sleep and by the one that jumps, and its life (s). */
+    this.since = [0, 0, 0];
     /** Why the Element's last call failed, which the Element hides. @type {import("./page.js").Failure | undefined} */
     this.note = undefined;
   }
@@ -71,7 +73,9 @@ export class Session {
 
   take(/** @type {Grant} */ { element_token: { token, expires_in } }) {
     this.tokens.push(token);
-    this.plan(RENEW_AT * (expires_in || 3600));
+    const life = expires_in || 3600;
+    this.since = [performance.now(), Date.now(), life];
+    this.plan(RENEW_AT * life);
   }
 
   /** @param {number} seconds Until it is renewed; as a duration, because visitors' clocks are wrong. */

@@ -47,6 +47,8 @@ export async function readWish(given, container) {
     !/\D/.test(height) &&
     [...options, texts].every(isObject);
   if (!sound) throw failure("invalid_tag", "");
+  // An Element would take another zone than the page has asked for, and not say so; this throws.
+  if (tzid) Intl.DateTimeFormat("en", { timeZone: tzid });
   const others = Object.keys(given).some((name) => !NAMES.includes(name));
   const more = others ? (await loadPart("options"))(given) : {};
   /** @type {HTMLElement | null} */

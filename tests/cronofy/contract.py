@@ -171,6 +171,20 @@ class CronofyContract:
         client.revoke(account.sub)
         client.revoke(NO_ONE)
 
+    def test_free_time_is_offered_and_taken_time_is_not(
+        self, client: CronofyClient, account: ApplicationCalendar, calendar_id: str
+    ) -> None:
+        client.upsert_event(account.access_token, calendar_id, EVENT)
+        query = {
+            "participants": [{"members": [{"sub": account.sub}], "required": "all"}],
+            "required_duration": {"minutes": 30},
+            "query_periods": [{"start": "2031-06-25T08:30:00Z", "end": "2031-06-25T10:00:00Z"}],
+        }
+
+        found = client.availability(query, "overlapping_slots")
+
+        assert [f"{slot.start:%H:%M}-{slot.end:%H:%M}" for slot in found] == ["08:30-09:00", "09:30-10:00"]
+
     def test_a_scheduling_link_can_be_shared(
         self, client: CronofyClient, account: ApplicationCalendar, calendar_id: str
     ) -> None:
@@ -187,8 +201,9 @@ class CronofyContract:
             lambda client: client.refresh("no-such-token"),
             lambda client: client.revoke(NO_ONE),
             lambda client: client.create_scheduling_link({}),
+            lambda client: client.availability({}),
         ],
-        ids=["check", "calendar", "element token", "refresh", "revoke", "link"],
+        ids=["check", "calendar", "element token", "refresh", "revoke", "link", "availability"],
     )
     def test_wrong_credentials_are_told_as_such(
         self, stranger: CronofyClient, ask: Callable[[CronofyClient], object]

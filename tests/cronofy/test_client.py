@@ -3,6 +3,7 @@
 import json
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from widgetsvc import __version__
 from widgetsvc.cronofy.client import MAX_ANSWER_BYTES, CronofyClient, http_client
-from widgetsvc.cronofy.responses import ApplicationCalendar, Calendar, ElementToken
+from widgetsvc.cronofy.responses import ApplicationCalendar, Calendar, ElementToken, Slot
 from widgetsvc.errors import ConfigurationError, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from widgetsvc.permissions import Permission
 
@@ -114,12 +115,17 @@ def ask_event(client: CronofyClient) -> None:
     client.upsert_event(ACCESS_TOKEN, "cal_n23_jsd", {"event_id": "booking-1", "summary": "Interview"})
 
 
+def ask_availability(client: CronofyClient) -> tuple[Slot, ...]:
+    return client.availability({"required_duration": {"minutes": 30}}, "overlapping_slots")
+
+
 def ask_link(client: CronofyClient) -> str:
     return client.create_scheduling_link({"event": {"event_id": "interview-1", "summary": "Interview"}})
 
 
 CALLS = {
     "POST /v1/real_time_scheduling": ask_link,
+    "POST /v1/availability": ask_availability,
     "POST /v1/element_tokens": ask_element_token,
     "POST /v1/application_calendars": ask_application_calendar,
     "GET /v1/calendars": ask_calendars,
@@ -160,6 +166,19 @@ class TestRequests:
             "content-length": str(len(request.content)),
             "content-type": "application/json",
             "user-agent": f"widgetsvc/{__version__}",
+        }
+
+    def test_availability_carries_the_client_secret_as_api_key(self):
+        cronofy = Cronofy(answers(json={"available_slots": []}))
+
+        ask_availability(client_of(cronofy))
+
+        (request,) = cronofy.requests
+        assert (request.method, str(request.url)) == ("POST", f"{BASE_URL}/v1/availability")
+        assert request.headers["Authorization"] == f"Bearer {CLIENT_SECRET}"
+        assert json.loads(request.content) == {
+            "required_duration": {"minutes": 30},
+            "response_format": "overlapping_slots",
         }
 
     def test_list_calendars_carries_the_access_token_and_no_body(self):
@@ -267,6 +286,24 @@ class TestAnswers:
             Calendar(calendar_id="cal_1", calendar_name="Home", profile_id="pro_1"),
             Calendar(calendar_id="cal_2", calendar_name="", profile_id="pro_1"),
         )
+
+    def test_slots_are_instants_whatever_offset_they_are_written_with(self):
+        slots = [
+            {"start": "2026-11-23T09:00:00Z", "end": "2026-11-23T09:30:00Z", "participants": [{"sub": SUB}]},
+            {"start": "2026-11-23T11:00:00+01:00", "end": "2026-11-23T11:30:00+01:00"},
+        ]
+
+        found = ask_availability(client_of(answers(json={"available_slots": slots})))
+
+        nine, ten = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (9, 10))
+        assert [slot.start for slot in found] == [nine, ten]
+
+    @pytest.mark.parametrize("start", ["2026-11-23", "2026-11-23T09:00:00", "soon", None, 1_795_424_400])
+    def test_a_slot_without_an_instant_is_no_answer(self, start: object):
+        slot = {"start": start, "end": "2026-11-23T09:30:00Z"}
+
+        with pytest.raises(UpstreamUnavailable, match=r"available_slots\.0\.start"):
+            ask_availability(client_of(answers(json={"available_slots": [slot]})))
 
     def test_event_is_accepted_with_an_empty_answer(self):
         assert ask_event(client_of(answers(202))) is None

@@ -8,7 +8,7 @@ import pytest
 from tests.cronofy.conftest import Guarded, Handler
 from widgetsvc.cronofy.breaker import BreakerState
 from widgetsvc.cronofy.client import CronofyClient, http_client
-from widgetsvc.cronofy.faults import BudgetSpent, CircuitOpen, InvalidGrant, NotAsked
+from widgetsvc.cronofy.faults import BudgetSpent, CircuitOpen, InvalidGrant, NotAsked, NotAwaited
 from widgetsvc.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from widgetsvc.permissions import Permission
 
@@ -50,6 +50,10 @@ REPEATABLE: dict[str, tuple[Callable[[CronofyClient], object], Handler]] = {
     "POST /v1/application_calendars": (
         lambda client: client.upsert_application_calendar("store-42"),
         answers(json=ACCOUNT),
+    ),
+    "POST /v1/availability": (
+        lambda client: client.availability({}),
+        answers(json={"available_slots": []}),
     ),
     "GET /v1/calendars": (lambda client: client.list_calendars("at"), answers(json={"calendars": []})),
     "POST /v1/calendars/{calendar_id}/events": (
@@ -169,6 +173,26 @@ def test_a_broken_api_is_left_alone_from_the_fifth_failure_on(guarded: Make) -> 
 
     assert len(made.cloud.requests) == 5
     assert caught.value.retry_after == 15
+
+
+def test_who_had_little_time_is_no_witness_against_the_api(guarded: Make) -> None:
+    made = guarded(breaks(httpx.ReadTimeout))
+    for _ in range(20):
+        with pytest.raises(NotAwaited, match=r"within 0\.3 s"):
+            made.client.availability({}, seconds=0.3)
+
+    assert [request.extensions["total"] for request in made.cloud.requests] == pytest.approx([0.3] * 20)
+    assert made.client.breaker_state is BreakerState.CLOSED
+
+
+def test_faults_are_faults_however_little_time_there_was(guarded: Make) -> None:
+    made = guarded(answers(500))
+    for _ in range(5):
+        with pytest.raises(UpstreamUnavailable, match="answered 500"):
+            made.client.availability({}, seconds=0.3)
+
+    assert len(made.cloud.requests) == 5
+    assert made.client.breaker_state is BreakerState.OPEN
 
 
 def test_a_probe_is_one_request_and_brings_it_back(guarded: Make) -> None:

@@ -87,6 +87,7 @@ UPDATES = [
     (TenantUpdate(tzid="Europe/London"), {"tzid": ["Etc/UTC", "Europe/London"]}),
     (TenantUpdate(lazy_calendars=True), {"lazy_calendars": [False, True]}),
     (TenantUpdate(single_use_assertions=True), {"single_use_assertions": [False, True]}),
+    (TenantUpdate(test_mode=True), {"test_mode": [False, True]}),
     (
         TenantUpdate(jwks_url="https://acme.example.com/jwks.json"),
         {"jwks_url": [None, "https://acme.example.com/jwks.json"]},

@@ -141,6 +141,19 @@ def test_what_is_taken_away_is_not_answered_any_more(
     assert asker.through_flask().status_code == 403
 
 
+@pytest.mark.parametrize("test_mode", [True, False])
+def test_both_ways_say_when_a_tenant_is_in_test_mode(
+    asker: Asker, services: Services, acme: Embedder, test_mode: bool
+) -> None:
+    asker.through_flask()
+    assert "test_mode" not in answered(asker.at_once())
+
+    services.tenants.update(acme.created.tenant, TenantUpdate(test_mode=test_mode))
+
+    assert asker.through_flask().json.get("test_mode", False) is test_mode
+    assert answered(asker.at_once()).get("test_mode", False) is test_mode
+
+
 def test_a_revoked_calendar_is_not_answered_any_more(
     asker: Asker, services: Services, acme: Embedder
 ) -> None:

@@ -131,7 +131,7 @@ def _embedded(
 
 def _check(parts: Operations, owner: Tenant, element: Element, calendars: tuple[str, ...]) -> None:
     policy = owner.policy
-    if element.permission not in policy.permissions or (policy.elements and element not in policy.elements):
+    if not policy.allows(element):
         raise click.ClickException(
             f"{owner.name}'s policy does not include {element.value} ({element.permission.value})."
         )

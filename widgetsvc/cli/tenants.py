@@ -48,6 +48,7 @@ _ACCESS_HELP = "public: an allowed origin suffices; signed: an assertion is requ
 _TZID_HELP = "Zone of the tenant's office hours, such as Europe/London."
 _LAZY_HELP = "Let assertions name calendars that do not exist yet; they are made at their first use."
 _SINGLE_USE_HELP = "Let each assertion be good once; it has to carry a jti."
+_TEST_MODE_HELP = "Let pages simulate failures with data-simulate; it grants nothing."
 
 
 @click.group()
@@ -81,6 +82,7 @@ def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]
     click.option("--tzid", default="Etc/UTC", show_default=True, help=_TZID_HELP),
     click.option("--lazy-calendars", is_flag=True, help=_LAZY_HELP),
     click.option("--single-use-assertions", is_flag=True, help=_SINGLE_USE_HELP),
+    click.option("--test-mode", is_flag=True, help=_TEST_MODE_HELP),
 )
 @as_json
 def tenant_create(  # noqa: PLR0913 - one parameter an option
@@ -94,6 +96,7 @@ def tenant_create(  # noqa: PLR0913 - one parameter an option
     tzid: str,
     lazy_calendars: bool,
     single_use_assertions: bool,
+    test_mode: bool,
     as_json: bool,
 ) -> None:
     """Create the tenant SLUG; its secrets are shown this once."""
@@ -104,6 +107,7 @@ def tenant_create(  # noqa: PLR0913 - one parameter an option
         elements=frozenset(map(Element, elements)) or None,
         lazy_calendars=lazy_calendars,
         single_use_assertions=single_use_assertions,
+        test_mode=test_mode,
     )
     created = operations().tenants.create(slug, name, origins, policy)
     key = created.signing_key
@@ -145,6 +149,7 @@ def tenant_list(*, as_json: bool) -> None:
                     "permissions": sorted(each.policy.permissions),
                     "tzid": each.policy.tzid,
                     "suspended": each.suspended,
+                    "test_mode": each.policy.test_mode,
                 }
                 for each in tenants
             ]
@@ -155,7 +160,7 @@ def tenant_list(*, as_json: bool) -> None:
             each.slug,
             each.name,
             each.publishable_key,
-            "suspended" if each.suspended else each.policy.access.value,
+            _state(each),
             " ".join(map(str, each.origins)),
         )
         for each in tenants
@@ -186,6 +191,7 @@ def tenant_show(slug: str, *, as_json: bool) -> None:
     click.option("--tzid", help=_TZID_HELP),
     click.option("--lazy-calendars/--no-lazy-calendars", default=None, help=_LAZY_HELP),
     click.option("--single-use-assertions/--no-single-use-assertions", default=None, help=_SINGLE_USE_HELP),
+    click.option("--test-mode/--no-test-mode", default=None, help=_TEST_MODE_HELP),
     click.option("--jwks-url", type=TEXT, help="Where the tenant publishes its signing keys (JWKS)."),
     click.option("--no-jwks-url", is_flag=True, help="Take that address away."),
 )
@@ -203,6 +209,7 @@ def tenant_update(  # noqa: PLR0913 - one parameter an option
     tzid: str | None,
     lazy_calendars: bool | None,
     single_use_assertions: bool | None,
+    test_mode: bool | None,
     jwks_url: str | None,
     no_jwks_url: bool,
     as_json: bool,
@@ -228,6 +235,7 @@ def tenant_update(  # noqa: PLR0913 - one parameter an option
         tzid=tzid,
         lazy_calendars=lazy_calendars,
         single_use_assertions=single_use_assertions,
+        test_mode=test_mode,
         jwks_url=jwks_url,
         no_jwks_url=no_jwks_url,
     )
@@ -331,6 +339,7 @@ def _show(service: Operations, each: Tenant, *, as_json: bool) -> None:
                 "tzid": policy.tzid,
                 "lazy_calendars": policy.lazy_calendars,
                 "single_use_assertions": policy.single_use_assertions,
+                "test_mode": policy.test_mode,
                 "jwks_url": each.jwks_url,
                 "origins": [str(rule) for rule in each.origins],
                 "keys": [_key_document(key) for key in each.keys],
@@ -350,6 +359,7 @@ def _show(service: Operations, each: Tenant, *, as_json: bool) -> None:
             ("tzid", policy.tzid),
             ("lazy calendars", _yes_or_no(policy.lazy_calendars)),
             ("single-use assertions", _yes_or_no(policy.single_use_assertions)),
+            ("test mode", _yes_or_no(policy.test_mode)),
             ("JWKS", each.jwks_url or "none"),
             ("origins", "\n".join([*map(str, each.origins), *_ignored(each)]) or "none"),
             ("calendars", str(in_use)),
@@ -383,6 +393,11 @@ def _key_document(key: TenantKey) -> dict[str, str | None]:
 
 def _elements(policy: Policy) -> str:
     return "all that the permissions cover" if policy.elements is None else ", ".join(sorted(policy.elements))
+
+
+def _state(each: Tenant) -> str:
+    state = "suspended" if each.suspended else each.policy.access.value
+    return f"{state}, test mode" if each.policy.test_mode else state
 
 
 def _yes_or_no(value: bool) -> str:

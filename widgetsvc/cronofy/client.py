@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -25,6 +25,7 @@ from widgetsvc.cronofy.faults import (
     Failed,
     InvalidGrant,
     NotAsked,
+    NotAwaited,
     Outcome,
     Overloaded,
     Throttled,
@@ -33,12 +34,14 @@ from widgetsvc.cronofy.faults import (
 from widgetsvc.cronofy.guard import Guard
 from widgetsvc.cronofy.responses import (
     ApplicationCalendar,
+    AvailableSlots,
     Calendar,
     CalendarsAnswer,
     ElementToken,
     ElementTokenAnswer,
     RefreshedTokens,
     SchedulingLinkAnswer,
+    Slot,
     oauth_error,
     parse,
     refused_fields,
@@ -132,6 +135,8 @@ class _Call:
     """The path with its ids left out, where there are any."""
     repeatable: bool = False
     """Whether sending it twice does no more than sending it once."""
+    seconds: float = TOTAL_SECONDS
+    """How long it may take in all, repeated or not."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -283,6 +288,28 @@ class CronofyClient:
 
         return self._send(call, read)
 
+    def availability(
+        self,
+        query: Mapping[str, object],
+        response_format: Literal["slots", "overlapping_slots"] = "slots",
+        *,
+        seconds: float = TOTAL_SECONDS,
+    ) -> tuple[Slot, ...]:
+        """Find the meetings that a query has room for, the earliest first.
+
+        Source: Cronofy API, Availability. `query` goes out as JSON, as it is but for `response_format`. With
+        less than 5 `seconds` a late answer raises NotAwaited, which is not held against the API.
+        """
+        call = _Call(
+            "POST",
+            "/v1/availability",
+            {**query, "response_format": response_format},
+            bearer=self._client_secret,
+            repeatable=True,
+            seconds=seconds,
+        )
+        return self._send(call, lambda answer: parse(AvailableSlots, answer, str(call)).available_slots)
+
     def list_calendars(self, access_token: str) -> tuple[Calendar, ...]:
         """List the calendars of the account that the access token is for; an application calendar has one."""
         call = _Call(
@@ -335,7 +362,7 @@ class CronofyClient:
 
     def _ask(self, call: _Call, exchange: Callable[[float], T]) -> T:
         """Make the exchange, which is given its deadline, as often as it may be and the time allows."""
-        deadline = self._monotonic() + TOTAL_SECONDS
+        deadline = self._monotonic() + call.seconds
         send = partial(exchange, deadline)
         if self._guard is None:
             return self._observed(call, send)
@@ -453,11 +480,11 @@ def _advice(call: _Call, status: int, body: bytes) -> str:
     )
 
 
-def _too_slow(call: _Call) -> Failed:
+def _too_slow(call: _Call) -> UpstreamUnavailable:
     detail = (
-        f"{call}: no whole answer within {TOTAL_SECONDS:.0f} s; check the network, and Cronofy's status page"
+        f"{call}: no whole answer within {call.seconds:g} s; check the network, and Cronofy's status page"
     )
-    return Failed(detail, transient=True)
+    return Failed(detail, transient=True) if call.seconds >= TOTAL_SECONDS else NotAwaited(detail)
 
 
 def _unread(_answer: bytes) -> None:

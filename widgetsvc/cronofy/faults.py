@@ -4,9 +4,10 @@ UpstreamUnavailable
 ├── Failed          the API is not well: counts towards the circuit breaker, may be worth another attempt
 │   └── Overloaded  it says itself for how long
 ├── Throttled       429: it is well, and wants to be left alone for a while
-└── NotAsked        held back here
-    ├── CircuitOpen     by the circuit breaker
-    └── BudgetSpent     by the budget, or by a Retry-After that is not over
+├── NotAsked        held back here
+│   ├── CircuitOpen     by the circuit breaker
+│   └── BudgetSpent     by the budget, or by a Retry-After that is not over
+└── NotAwaited      the caller had little time, so it says nothing about how the API is
 UpstreamRejected
 └── InvalidGrant    the refresh token is dead
 
@@ -58,6 +59,10 @@ class CircuitOpen(NotAsked):
 
 class BudgetSpent(NotAsked):
     """The call would go beyond the application's rate limits, or its Retry-After is not over."""
+
+
+class NotAwaited(UpstreamUnavailable):
+    """No answer in the little time that the caller had for it."""
 
 
 class InvalidGrant(UpstreamRejected):

@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from widgetsvc.cronofy.breaker import BreakerState, CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
-from widgetsvc.cronofy.faults import Failed, NotAsked, Overloaded, Throttled
+from widgetsvc.cronofy.faults import Failed, NotAsked, NotAwaited, Overloaded, Throttled
 from widgetsvc.errors import UpstreamError
 
 MAX_RETRIES = 2
@@ -70,7 +70,7 @@ class Guard:
             if isinstance(error, Overloaded):
                 self._budget.hold(error.retry_after)
             raise
-        except NotAsked:
+        except (NotAsked, NotAwaited):
             self._breaker.withdraw(ticket)
             raise
         except UpstreamError as error:

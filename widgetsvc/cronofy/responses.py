@@ -8,7 +8,7 @@ may come and go; Cronofy adds to its answers over time.
 import re
 from typing import Annotated, TypeVar
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from widgetsvc.cronofy.faults import Failed
 from widgetsvc.permissions import Permission
@@ -75,6 +75,19 @@ class Calendar(_Answer):
     calendar_name: str = ""
     """Empty where Cronofy names none: application calendars have been seen without."""
     profile_id: Identifier
+
+
+class Slot(_Answer):
+    """A meeting that there is room for (Cronofy API, Availability)."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class AvailableSlots(_Answer):
+    """`POST /v1/availability` with a `response_format` of slots."""
+
+    available_slots: tuple[Slot, ...]
 
 
 class ElementTokenAnswer(_Answer):

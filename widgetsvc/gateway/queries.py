@@ -97,7 +97,7 @@ def _asked(query: WidgetQuery, moment: Moment) -> tuple[tuple[str, str], ...]:
     # Neither Cronofy nor the Elements take a query without periods. In a minute no meeting has room (the
     # shortest lasts five), so the Element finds nothing, and says so in its own words.
     nothing = (Period(moment.earliest, moment.earliest + _MINUTE),)
-    return tuple((_utc(start), _utc(end)) for start, end in periods(query, moment) or nothing)
+    return tuple((utc(start), utc(end)) for start, end in periods(query, moment) or nothing)
 
 
 def _step(query: WidgetQuery) -> int:
@@ -127,5 +127,6 @@ def _merged(found: Iterable[Period]) -> list[Period]:
     return merged
 
 
-def _utc(instant: int) -> str:
+def utc(instant: int) -> str:
+    """Write an instant, in Unix seconds, as `2026-11-23T09:00:00Z`."""
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

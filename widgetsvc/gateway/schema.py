@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from widgetsvc.naming import CONVENTION
@@ -44,6 +45,7 @@ tenants = Table(
     Column("lazy_calendars", Boolean, nullable=False),
     Column("single_use_assertions", Boolean, nullable=False),
     Column("jwks_url", String(2_048)),
+    Column("test_mode", Boolean, nullable=False, server_default=false()),
     Column("suspended", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),

@@ -68,6 +68,13 @@ class Policy:
     """Whether an assertion may name calendars that do not exist yet."""
     single_use_assertions: bool = False
     """Whether every assertion has to carry a `jti`, and is good once."""
+    test_mode: bool = False
+    """Whether pages may simulate failures with `data-simulate`; it grants nothing."""
+
+    def allows(self, element: Element) -> bool:
+        """Whether an element may be embedded."""
+        named = self.elements is None or element in self.elements
+        return named and element.permission in self.permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,7 @@ class TenantUpdate:
     tzid: str | None = None
     lazy_calendars: bool | None = None
     single_use_assertions: bool | None = None
+    test_mode: bool | None = None
     jwks_url: str | None = None
     no_jwks_url: bool = False
 
@@ -138,6 +146,7 @@ class TenantUpdate:
             "tzid": self.tzid,
             "lazy_calendars": self.lazy_calendars,
             "single_use_assertions": self.single_use_assertions,
+            "test_mode": self.test_mode,
         }
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.every_element:
@@ -464,6 +473,7 @@ def _policy_columns(policy: Policy) -> dict[str, Any]:
         "tzid": policy.tzid,
         "lazy_calendars": policy.lazy_calendars,
         "single_use_assertions": policy.single_use_assertions,
+        "test_mode": policy.test_mode,
     }
 
 
@@ -554,6 +564,7 @@ def _tenant(row: _AnyRow, rules: Sequence[_AnyRow], keys: Sequence[_AnyRow], now
             elements=None if row.elements is None else frozenset(map(Element, row.elements)),
             lazy_calendars=row.lazy_calendars,
             single_use_assertions=row.single_use_assertions,
+            test_mode=row.test_mode,
         ),
         suspended=row.suspended,
         keys=tuple(key for key in all_keys if key.is_valid(now)),

@@ -32,7 +32,7 @@ _OPTIONS = (
     *("query", "authorization-url", "single-profile"),
 )
 _MODES = {"", "auto", "inline", "frame"}
-_FRAME_PARAMETERS = {"key", "calendar", "tzid", "locale", "options"}
+_FRAME_PARAMETERS = {"key", "calendar", "tzid", "locale", "options", "slot", "day", "host"}
 _NEEDED_IN_SANDBOX = ("allow-scripts", "allow-same-origin")
 
 
@@ -260,7 +260,7 @@ def _tenant_problems(embed: Embed, tenant: Tenant, directory: Directory, now: fl
     if element not in set(Element):
         return
     kind, policy = Element(element), tenant.policy
-    if kind.permission not in policy.permissions or (policy.elements and kind not in policy.elements):
+    if not policy.allows(kind):
         yield Status.FAULT, f"{tenant.slug}'s policy does not include {kind.value}", None
     signed = policy.access is Access.SIGNED or kind.needs_assertion
     if signed and not embed.assertion:

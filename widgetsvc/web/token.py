@@ -75,6 +75,7 @@ def token_document(embed: Embed, bundle: Bundle, support_code: str) -> dict[str,
         "options": embed.options,
         "after_pick": embed.widget.draft.after_pick.model_dump() if embed.widget else None,
         "bundle": bundle.as_document(),
+        "test_mode": embed.tenant.policy.test_mode or None,
         "support_code": support_code,
     }
     return {name: value for name, value in document.items() if value is not None}

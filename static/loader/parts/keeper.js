@@ -4,14 +4,51 @@
  * It is loaded at leisure when an Element is there, or when something goes wrong before.
  */
 
-import { atEnd, create, failure } from "../page.js";
-import { loadPart } from "../scripts.js";
+import codes from "../codes.json";
+import { diagnose } from "../diagnosis.js";
+import { misspelt } from "../faults.js";
+import { kept } from "../kept.js";
+import { atEnd, own } from "../page.js";
+import { createAlert, createStatus } from "../panel.js";
+import { learn, wordsFor } from "../words.js";
 
 /**
  * @typedef {import("../embed.js").Embed} Embed
  * @typedef {import("../page.js").Failure} Failure
  * @typedef {import("../tokens.js").Session} Session
+ * @typedef {import("../words.js").Words} Words
+ *
+ * What is known about a code: `says` names its sentence among the words; `retry`: time heals it; `hosted` is false
+ * where the hosted page would fail alike; `fix` is for the developer.
+ * @typedef {{says: string, retry?: boolean, hosted?: boolean, fix: string}} Entry
  */
+
+/** @type {Record<string, Entry>} */
+const CODES = codes;
+/** A code that only a later service knows. @type {Entry} */
+const UNKNOWN = { says: "unavailable", fix: "The service's page on its codes says more." };
+
+const PICKERS = ["availability-viewer", "date-time-picker", "slot-picker"];
+
+/** Sentences that leave nothing to add, and what their button says. @type {Record<string, string>} */
+const COMPLETE = { taken: "another", unbooked: "retry" };
+
+/** Seconds. */
+const LONGEST_WAIT = 60;
+/** Milliseconds after a failure in which another one is counted on: the longest wait and attempt together. */
+const REMEMBERED = 90_000;
+/** The part of a token's life after which it is renewed when the page wakes up. */
+const RENEW_AT = 0.8;
+
+/** Failures in a row, and when the last was. @type {WeakMap<Embed, {count: number, at: number}>} */
+const tallies = new WeakMap();
+/** What is being said. @type {WeakMap<Embed, {panel: HTMLElement, code: string}>} */
+const sayings = new WeakMap();
+/** Embeds that hold something of the visitor's, which starting anew would lose. @type {WeakSet<Embed>} */
+const touched = new WeakSet();
+
+/** Seconds to wait, later and later; jitter: all the pages of a service that was down would else come back as one. */
+const backoff = (/** @type {number} */ failures) => Math.min(LONGEST_WAIT, 2 ** failures) * (0.75 + Math.random() / 2);
 
 /** Renews a token; several who ask at once share one request. @param {Session} session @returns {Promise<void>} */
 function renew(session) {
@@ -25,9 +62,7 @@ function renew(session) {
         session.heed.renewed?.(grant);
       },
       (error) => {
-        // Jitter: all the pages of a service that was down would else come back as one.
-        const backoff = Math.min(60, 2 * 2 ** session.retries++) * (0.75 + Math.random() / 2);
-        session.plan(Math.max(backoff, error.retryAfter || 0));
+        session.plan(Math.max(backoff(++session.retries), error.retryAfter || 0));
         throw error;
       },
     )
@@ -35,19 +70,203 @@ function renew(session) {
   return session.renewing;
 }
 
-/** @param {Embed} embed @param {Failure} error */
-async function fail(embed, error) {
-  const { signal } = embed.run;
-  const { code } = error;
-  console.error(`widgetsvc: ${code} — ${error.message}`);
-  const panel = create("div", { display: "grid", placeContent: "center", padding: "20px" }, code);
-  panel.setAttribute("role", "alert");
-  const button = create("button", { font: "inherit" }, "Try again");
-  button.onclick = () => embed.start();
-  panel.append(button);
-  embed.show(panel, error.stays ? 2 : 1);
-  embed.emit("error", { code, message: error.message, retryable: true, support_code: error.support_code });
-  atEnd(signal, () => panel.remove());
+/** The address of the page that shows the same and nothing else. @param {Embed} embed @returns {string | undefined} */
+function hostedPage({ kit: { service }, wish }) {
+  if (!wish || location.href.startsWith(`${service}frame/`)) return undefined;
+  const { assertion, calendars, element, key, widget } = wish;
+  const { tzid, locale, ...options } = wish.options;
+  const url = new URL(widget ? `frame/widget/${encodeURIComponent(widget)}` : `frame/${element}`, service);
+  url.searchParams.set("key", key);
+  for (const calendar of calendars) url.searchParams.append("calendar", calendar);
+  const more = { tzid, locale, options: Object.keys(options).length ? JSON.stringify(options) : "" };
+  for (const [name, value] of Object.entries(more)) if (value) url.searchParams.set(name, value);
+  // In the fragment, which browsers send to no server.
+  if (assertion) url.hash = new URLSearchParams({ assertion }).toString();
+  return url.href;
 }
 
-export default { renew, fail, loading() {}, watch() {}, simulate() {} };
+/** @param {Embed} embed @param {Failure} error @returns {string} the name of the sentence on what has become of it all */
+function leadOf({ element, hidden }, { saves }) {
+  if (saves) return "not_saved";
+  if (!hidden) return "not_loaded";
+  return PICKERS.includes(element) ? "not_checked" : "not_current";
+}
+
+/**
+ * Starts anew when it may help: after a while, but not in a tab that nobody looks at, and when the network is back.
+ * @param {Embed} embed @param {HTMLElement} panel Where it is gone, all is well. @param {number} [seconds]
+ */
+function tryAgain(embed, panel, seconds) {
+  const { signal } = embed.run;
+  const start = () => {
+    if (signal.aborted || embed.panel !== panel) return;
+    if (document.hidden) document.addEventListener("visibilitychange", start, { once: true, signal });
+    else embed.start();
+  };
+  window.addEventListener("online", start, { once: true, signal });
+  if (seconds === undefined) return;
+  const timer = setTimeout(start, seconds * 1000);
+  atEnd(signal, () => clearTimeout(timer));
+}
+
+/** @param {Embed} embed @param {number} [retryAfter] @returns {number} seconds */
+function nextWait(embed, retryAfter = 0) {
+  const now = performance.now();
+  const last = tallies.get(embed);
+  const count = last && now - last.at < REMEMBERED ? last.count + 1 : 1;
+  tallies.set(embed, { count, at: now });
+  return Math.max(backoff(count), retryAfter);
+}
+
+/** The visitor asks for another try, and sees that it is made. @param {Embed} embed @param {Words} words */
+function retry(embed, words) {
+  embed.show(createStatus(words, words.text("again"), embed.container.clientHeight));
+  embed.start();
+}
+
+/** @param {Embed} embed @param {Words} words @param {Failure} error @param {Entry} entry @param {boolean} again */
+function compose(embed, words, error, entry, again) {
+  const complete = own(COMPLETE, entry.says);
+  const sentence = words.text(error.code) || words.text(entry.says);
+  const lead = complete ? sentence : words.text(leadOf(embed, error));
+  const lines = complete || error.saves ? [] : [sentence];
+  if (again) lines.push(words.text(error.code === "offline" ? "back" : "tries"));
+  else if (!complete && !entry.retry && !error.reload) lines.push(words.text("tell"));
+  return createAlert(words, {
+    lead,
+    lines: lines.filter(Boolean),
+    button: buttonFor(embed, words, error, complete || "retry"),
+    link: complete || entry.hosted === false ? undefined : hostedPage(embed),
+    support: error.support_code,
+    slim: error.stays,
+  });
+}
+
+/** @param {Embed} embed @param {Words} words @param {Failure} error @param {string} name Of its text. */
+function buttonFor(embed, words, error, name) {
+  // What could not be saved would be lost; it is saved again where it stands.
+  if (error.saves) return undefined;
+  if (!error.reload) return { text: words.text(name), act: () => retry(embed, words) };
+  // A frame would come back with the same address; its page has to be reloaded.
+  return window.top === window ? { text: words.text("reload"), act: () => location.reload() } : undefined;
+}
+
+/** @param {Embed} embed @param {Failure} error */
+async function fail(embed, error) {
+  const speech = wordsFor(embed);
+  if (error.waits) return wait(embed, error, await speech, embed.run.signal);
+  // What goes on for the visitor's sake alone, need not where there is nothing of the visitor's in it.
+  if (error.stays && !error.saves && !touched.has(embed)) {
+    error.stays = embed.late = false;
+    embed.renew();
+  }
+  const { signal } = embed.run;
+  // Finding the cause may take seconds, in which there is nothing else to be seen.
+  if (!error.stays && !embed.panel) loading(embed);
+  const [cause, words] = await Promise.all([diagnose(embed, error), speech]);
+  // What goes on may have had its answer in the meantime.
+  if (signal.aborted || (cause.stays && !embed.late)) return;
+  const entry = own(CODES, cause.code) || UNKNOWN;
+  const again = Boolean(entry.retry) && !cause.stays;
+  const said = sayings.get(embed);
+  // What was tried again by itself and failed alike is no news.
+  const isNews = !said || embed.panel !== said.panel || said.code !== cause.code;
+  if (isNews) {
+    const panel = compose(embed, words, cause, entry, again);
+    const focused = !cause.stays && embed.box.contains(document.activeElement);
+    sayings.set(embed, { panel, code: cause.code });
+    embed.show(panel, cause.stays ? 2 : 1);
+    if (focused) panel.querySelector("button")?.focus({ preventScroll: true });
+    if (!cause.told) report(embed, cause, entry, panel);
+  }
+  const { panel } = embed;
+  if (again && panel) tryAgain(embed, panel, cause.code === "offline" ? undefined : nextWait(embed, cause.retryAfter));
+}
+
+/**
+ * Tells the developer on the console, and the page in an event.
+ * @param {Embed} embed @param {Failure} error @param {Entry} entry @param {HTMLElement} panel
+ */
+function report(embed, error, entry, panel) {
+  const { code, support_code } = error;
+  const fix = error.fix || entry.fix;
+  const docs = `${embed.kit.service}problems#${code}`;
+  const support = support_code && `Support code ${support_code}.`;
+  console.error([`widgetsvc: ${code} —`, error.message, fix, docs, support].filter(Boolean).join(" "));
+  const message = [...panel.querySelectorAll("strong, strong + span")].map((node) => node.textContent).join(" ");
+  const retryable = Boolean(entry.retry || error.reload);
+  if (!entry.retry) embed.reject?.(error);
+  embed.emit("error", { code, message, fix, docs, retryable, support_code });
+}
+
+/**
+ * Says that it takes long; the answer takes that away.
+ * @param {Embed} embed @param {Failure} error @param {Words} words @param {AbortSignal} signal
+ */
+function wait(embed, error, words, signal) {
+  // Where a failure is still being told, its next try is none of the visitor's business.
+  if (signal.aborted || !embed.late || (embed.panel && sayings.get(embed)?.panel === embed.panel)) return;
+  const text = words.text("slow");
+  const beside = Boolean(embed.hidden) || hasFallback(embed);
+  const panel = createStatus(words, text, beside ? 0 : embed.container.clientHeight);
+  if (beside) panel.style.marginTop = "12px";
+  embed.show(panel, embed.hidden ? 2 : 1);
+  if (error.told) return;
+  const { code, message } = error;
+  const { fix } = CODES[code];
+  const docs = `${embed.kit.service}problems#${code}`;
+  console.warn(`widgetsvc: ${code} — ${message} ${docs}`);
+  embed.emit("error", { code, message: text, fix, docs, retryable: true, support_code: error.support_code });
+}
+
+/** Whether the page shows something of its own in the meantime. @param {Embed} embed */
+function hasFallback({ box, container, hidden }) {
+  if (hidden) return false;
+  return [...container.childNodes].some((node) => node !== box && !(node instanceof HTMLScriptElement) && node.textContent?.trim());
+}
+
+/** A quiet picture of what is to come. @param {Embed} embed */
+async function loading(embed) {
+  const { signal } = embed.run;
+  if (embed.panel || hasFallback(embed)) return;
+  const words = await wordsFor(embed);
+  const isBare = () => [...embed.box.children].every((child) => !child.hasChildNodes());
+  if (signal.aborted || embed.panel || !isBare()) return;
+  embed.show(createStatus(words, words.text("loading"), embed.container.clientHeight));
+}
+
+/** The Element is there: has the words at hand, tells what may be wrong, and sees the page wake up. @param {Embed} embed */
+function watch(embed) {
+  const { box, given, session } = embed;
+  const { signal } = embed.run;
+  learn(embed);
+  advise(embed, given);
+  const touch = () => touched.add(embed);
+  for (const name of ["keydown", "pointerdown"]) box.addEventListener(name, touch, { once: true, signal });
+  atEnd(signal, () => touched.delete(embed));
+  if (!session) return;
+  const wake = () => {
+    const [started, clock, life] = session.since;
+    // In sleep the first stands still; the other may be set back, which counts for nothing.
+    const age = Math.max(performance.now() - started, Date.now() - clock) / 1000;
+    if (!document.hidden && age > RENEW_AT * life) session.renew(session.token).catch(() => {});
+  };
+  for (const name of ["online", "pageshow"]) window.addEventListener(name, wake, { signal });
+  document.addEventListener("visibilitychange", wake, { signal });
+}
+
+/** @param {Embed} embed @param {import("../wish.js").Given} given */
+function advise({ kit: { violations } }, given) {
+  const advice = misspelt(given);
+  if (document.compatMode === "BackCompat") advice.push("The page is in quirks mode: begin it with <!doctype html>.");
+  const styles = [...violations.keys()].some((name) => name.startsWith("style-src"));
+  if (styles) advice.push("The page's style-src keeps the Element's styles out: use data-mode auto or frame, or add their hashes.");
+  for (const line of advice) console.warn(`widgetsvc: ${line}`);
+}
+
+/** Acts out the failure that the tag asks for. @param {Session} session @param {Embed} embed */
+async function simulate(session, embed) {
+  (await kept(embed, "simulate"))(session, embed);
+}
+
+export default { renew, fail, loading, watch, simulate };

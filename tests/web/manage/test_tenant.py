@@ -24,6 +24,7 @@ def test_it_reads_as_it_is(acme: Server) -> None:
         "tzid": "Etc/UTC",
         "lazy_calendars": False,
         "single_use_assertions": False,
+        "test_mode": False,
         "jwks_url": None,
         "version": 1,
     }
@@ -40,6 +41,7 @@ CHANGES: list[dict[str, Any]] = [
     {"tzid": "Europe/London"},
     {"lazy_calendars": True},
     {"single_use_assertions": True},
+    {"test_mode": True},
     {"jwks_url": "https://www.example.com/.well-known/jwks.json"},
 ]
 

@@ -34,6 +34,7 @@ _EXAMPLE: dict[str, Any] = {
     "tzid": "Europe/London",
     "lazy_calendars": False,
     "single_use_assertions": False,
+    "test_mode": False,
     "jwks_url": None,
     "version": 7,
 }
@@ -57,6 +58,10 @@ class TenantDocument(Document):
     ]
     single_use_assertions: Annotated[
         bool, Field(description="Whether every assertion has to carry a `jti`, and is good once.")
+    ]
+    test_mode: Annotated[
+        bool,
+        Field(description="Whether pages may simulate failures (`data-simulate`); grants nothing."),
     ]
     jwks_url: str | None
     version: Annotated[int, Field(description="Grows with every change; also the entity tag, as `v7`.")]
@@ -95,6 +100,7 @@ class TenantPatch(Patch):
     ] = ""
     lazy_calendars: bool = False
     single_use_assertions: bool = False
+    test_mode: bool = False
     jwks_url: Annotated[
         str | None,
         Field(
@@ -116,6 +122,7 @@ class TenantPatch(Patch):
             tzid=self.tzid if "tzid" in sent else None,
             lazy_calendars=self.lazy_calendars if "lazy_calendars" in sent else None,
             single_use_assertions=self.single_use_assertions if "single_use_assertions" in sent else None,
+            test_mode=self.test_mode if "test_mode" in sent else None,
             jwks_url=self.jwks_url,
             no_jwks_url="jwks_url" in sent and self.jwks_url is None,
         )
@@ -191,6 +198,7 @@ def _reply(tenant: Tenant) -> Reply:
         tzid=policy.tzid,
         lazy_calendars=policy.lazy_calendars,
         single_use_assertions=policy.single_use_assertions,
+        test_mode=policy.test_mode,
         jwks_url=tenant.jwks_url,
         version=tenant.version,
     )

@@ -1,0 +1,16 @@
+/** Parts that only the keeper knows: the core's table, which every page view has to load, is shorter for it. */
+
+import { own } from "./page.js";
+
+/** Name → SHA-256 (base64). @type {Record<string, string>} */
+const PARTS = __PARTS__;
+
+/**
+ * @param {import("./embed.js").Embed} embed @param {string} name
+ * @returns {Promise<any>} What the part exports as default, or undefined where there is no such part.
+ */
+export async function kept({ kit }, name) {
+  const hash = own(PARTS, name);
+  // The core's own loader, because a page's Trusted Types may let it have its policy only once.
+  return hash && kit.loadPart(name, hash);
+}
