@@ -114,7 +114,7 @@ def test_a_first_talk_is_booked_at_the_link(visit: Visit, demo: Demo) -> None:
 def test_the_stranger_is_refused_in_words(visit: Visit, demo: Demo) -> None:
     page = visit.open(f"http://127.0.0.1:{demo.partner_port}/store")
 
-    expect(page.get_by_role("alert").first).to_contain_text("may not be shown")
+    expect(page.get_by_role("alert").first).to_contain_text("has not allowed it on")
     assert visit.tokens == []
     keep(page, "stranger")
 

@@ -1,4 +1,4 @@
-"""The Elements' options, as attributes of a tag and as JSON: they reach the Element, or their fault is named."""
+"""The Elements' options, as attributes of a tag and as JSON: they reach it, or their fault is named."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def test_colours_prefix_and_mode_are_seen_in_the_element(
     ],
     ids=["color", "mode", "time", "date", "json", "integer", "boolean", "group"],
 )
-def test_a_wrong_value_is_named_with_what_to_write(
+def test_a_wrong_value_is_named_with_what_to_write(  # noqa: PLR0917 - fixtures
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, attribute: str, value: str, said: str
 ) -> None:
     page = visit.open(

@@ -6,7 +6,7 @@ import { own } from "./page.js";
 const PARTS = __PARTS__;
 
 /**
- * @param {import("./embed.js").Embed} embed @param {string} name
+ * @param {Pick<import("./embed.js").Embed, "kit">} embed @param {string} name
  * @returns {Promise<any>} What the part exports as default, or undefined where there is no such part.
  */
 export async function kept({ kit }, name) {

@@ -8,7 +8,7 @@
  * <a data-widgetsvc="popup" data-key=…>. README.md describes attributes, events and the API.
  */
 
-import { Embed, embeds } from "./embed.js";
+import { Embed, embeds, KIT } from "./embed.js";
 import { create, currentScript, failure, OWN_TAG, own } from "./page.js";
 import { loadPart } from "./scripts.js";
 
@@ -17,7 +17,10 @@ const CONTAINER = '[data-widgetsvc]:not([data-widgetsvc="popup"])';
 /** Puts an embed beside a script tag, or where that stands in the head, into the body. */
 async function adopt(/** @type {HTMLScriptElement} */ tag) {
   if (!tag.dataset.key && !tag.dataset.element && !tag.dataset.widget) return;
-  if (tag.dataset.form === "floating") return void (await loadPart("popup")).float(tag);
+  if (tag.dataset.form === "floating") {
+    await parsed();
+    return (await loadPart("popup")).float(Embed, tag);
+  }
   const container = create("div");
   container.className = "widgetsvc";
   if (tag.isConnected && !tag.closest("head")) tag.after(container);
@@ -85,16 +88,25 @@ function start() {
   if (!customElements.get("widgetsvc-embed")) customElements.define("widgetsvc-embed", EmbedElement);
   followChanges();
   document.addEventListener("click", openPopup);
+  // Somebody who comes near a popup's trigger may well open it.
+  document.addEventListener("pointerover", ({ target }) => triggerOf(target) && loadPart("popup").catch(() => {}));
   follow(document);
+  if (/[?&]widgetsvc=doctor\b/.test(location.search)) addEventListener("load", examine);
 }
+
+/** What opens a popup, at or around a node. @param {EventTarget | null} target @returns {HTMLElement | null} */
+const triggerOf = (target) => (target instanceof Element ? target.closest('[data-widgetsvc="popup"]') : null);
+
+/** Tells the page's developer what keeps calendars from it. */
+const examine = async () => (await loadPart("keeper")).doctor(KIT);
 
 /** @param {MouseEvent} event A click that means the link itself, such as into a new tab, is left to the browser. */
 async function openPopup(event) {
   const { target, defaultPrevented, button, ctrlKey, metaKey, shiftKey } = event;
-  const trigger = target instanceof Element && target.closest('[data-widgetsvc="popup"]');
+  const trigger = triggerOf(target);
   if (!trigger || defaultPrevented || button || ctrlKey || metaKey || shiftKey) return;
   event.preventDefault();
-  (await loadPart("popup")).open(trigger);
+  (await loadPart("popup")).open(Embed, trigger);
 }
 
 const known = own(window, "WidgetSvc");

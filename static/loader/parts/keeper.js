@@ -269,4 +269,9 @@ async function simulate(session, embed) {
   (await kept(embed, "simulate"))(session, embed);
 }
 
-export default { renew, fail, loading, watch, simulate };
+/** Examines the page itself. @param {(typeof import("../embed.js"))["KIT"]} kit */
+async function doctor(kit) {
+  return (await kept({ kit }, "doctor"))(kit);
+}
+
+export default { renew, fail, loading, watch, simulate, doctor };
