@@ -59,10 +59,9 @@ def test_a_stranger_reads_a_refusal_and_gets_no_token(
         ({"data-tzid": "Europe/Lodnon"}, "invalid_tag", "“Europe/Lodnon” is no time zone"),
         ({"data-calendar": "", "data-calender": "a"}, "invalid_tag", "did you mean data-calendar?"),
         (
-            {"data-options": "[1", "data-mode": "popup", "data-height": "5em"},
+            {"data-options": "[1", "data-height": "5em"},
             "invalid_tag",
-            "data-mode “popup” is not known: use one of auto, inline, frame. data-height “5em” is no number of "
-            "pixels: write it as in 500. data-options is not a JSON object.",
+            "data-height “5em” is no number of pixels: write it as in 500. data-options is not a JSON object.",
         ),
     ],
     ids=["calendar", "key", "element", "secret-key", "zone", "misspelt", "many-faults"],
