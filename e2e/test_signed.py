@@ -39,7 +39,7 @@ def test_every_element_appears_where_its_tag_carries_an_assertion(
     )
     page = visit.open(partner.origin + partner.put(tag))
 
-    expect(page.locator(".widgetsvc[aria-busy=false] > div:not([role])")).to_be_visible()
+    expect(page.locator(".widgetsvc [aria-busy=false] > div:not([role])")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

@@ -1,4 +1,4 @@
-"""How states are told: in the visitor's language, in the page's own words, with a way on, and without noise."""
+"""How states are told: in the visitor's language or the page's own words, with a way on, and calmly."""
 
 import json
 from typing import Any

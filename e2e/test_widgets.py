@@ -158,4 +158,4 @@ def test_a_widget_that_is_gone_is_told_in_words(visit: Visit, partner: PartnerSi
         data-widget="wgt_none"></script>"""
     page = visit.open(partner.origin + partner.put(tag))
 
-    expect(page.get_by_role("alert")).to_contain_text("There is no such calendar.")
+    expect(page.get_by_role("alert")).to_contain_text("There is no calendar of this name.")

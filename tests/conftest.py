@@ -89,4 +89,4 @@ def redis_url(redis_server: RedisServer) -> str:
     """A Redis that holds nothing."""
     with redis_server.connect() as client:
         client.flushall()
-    return redis_server.url
+    return redis_server.patient_url()

@@ -14,16 +14,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from click.testing import CliRunner
+
+from widgetsvc.cli import main
+
 ROOT = Path(__file__).resolve().parent.parent
 ELEMENTS_CACHE = ROOT / "node_modules" / ".cache" / "widgetsvc"
 """Where tests keep the compressed bundle: compressing it takes seconds, and they start many services."""
 
 THIS_CHECKOUT = (sys.executable, "-m", "widgetsvc")
 
-_READY_WITHIN = 60.0
-_STOP_WITHIN = 10.0
+PATIENCE = 180.0
+"""Seconds after which a process that does not do what it should has failed, on however busy a machine."""
+
 _POLL_INTERVAL = 0.05
-_NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS"}
+_NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"}
 
 
 class ProcessFailed(AssertionError):
@@ -31,10 +36,17 @@ class ProcessFailed(AssertionError):
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, and that for a minute nobody is given who asks for any.
+
+    A connection that its server closes first keeps the server's port (TIME_WAIT, RFC 9293 section 3.6.1): the
+    kernel gives it to none but a server that names it and sets SO_REUSEADDR, as all that tests start do.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address: tuple[str, int] = server.getsockname()
+        with socket.create_connection(address) as client:
+            server.accept()[0].close()
+            client.recv(1)
+        return address[1]
 
 
 def share_elements(data_dir: Path) -> None:
@@ -56,13 +68,13 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Return when the service on `port` is ready. Raises ProcessFailed with its log."""
-    deadline = time.monotonic() + _READY_WITHIN
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None:
         if _is_ready(port):
             return
         if time.monotonic() > deadline:
             raise ProcessFailed(
-                f"the service was not ready within {_READY_WITHIN:.0f} s; its log:\n{log.read_text()}"
+                f"the service was not ready within {PATIENCE:.0f} s; its log:\n{log.read_text()}"
             )
         time.sleep(_POLL_INTERVAL)
     raise ProcessFailed(
@@ -71,7 +83,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 
 def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -83,7 +95,7 @@ def _is_ready(port: int) -> bool:
 
 def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
     """Return when somebody listens on `port`. Raises ProcessFailed where nobody does in time."""
-    deadline = time.monotonic() + _READY_WITHIN
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
@@ -96,7 +108,8 @@ class RunningService:
 
     `environment` adds settings and wins over the ones made here. `cwd` is where every process starts: the
     checkout by default, so that `-m widgetsvc` is this one. `command` is how the service is called.
-    Commands can be run before the service is started, too.
+    Commands can be run before the service is started, too: each in a process of its own where the `command`
+    is not this checkout's or they are to be run `apart`, else, as starting Python takes seconds, in this one.
     """
 
     def __init__(
@@ -108,6 +121,7 @@ class RunningService:
         command: Sequence[str] = THIS_CHECKOUT,
         port: int | None = None,
         workers: int = 1,
+        apart: bool = False,
     ) -> None:
         share_elements(data_dir)
         self.data_dir = data_dir
@@ -115,9 +129,11 @@ class RunningService:
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = tuple(command)
         self._workers = workers
+        self._apart = apart or self._command != THIS_CHECKOUT
         self._cwd = cwd
-        settings = {"WIDGETSVC_DATA_DIR": str(data_dir), "WIDGETSVC_PUBLIC_URL": self.url}
-        self._environment = clean_environment(settings | dict(environment or {}))
+        own = {"WIDGETSVC_DATA_DIR": str(data_dir), "WIDGETSVC_PUBLIC_URL": self.url}
+        self._settings = own | dict(environment or {})
+        self._environment = clean_environment(self._settings)
         self._log = data_dir.with_name(f"{data_dir.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -179,20 +195,31 @@ class RunningService:
 
     def run(self, *args: str) -> Any:
         """Run a command on the same data with `--json` and return what it prints."""
-        command = [*self._command, *args, "--json"]
+        run = self._run_apart if self._apart else self._run_here
+        status, printed, complaint = run([*args, "--json"])
+        if status != 0:
+            raise ProcessFailed(f"{' '.join(args)} ended with status {status}:\n{complaint}")
+        return json.loads(printed)
+
+    def _run_here(self, args: Sequence[str]) -> tuple[int, str, str]:
+        nobodys = {name: None for name in os.environ if name.startswith("WIDGETSVC_")}
+        result = CliRunner().invoke(main, args, env=nobodys | self._settings)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    def _run_apart(self, args: Sequence[str]) -> tuple[int, str, str]:
         done = subprocess.run(
-            command,
+            [*self._command, *args],
             cwd=self._cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_READY_WITHIN,
+            timeout=PATIENCE,
             check=False,
         )
-        if done.returncode != 0:
-            raise ProcessFailed(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr}")
-        return json.loads(done.stdout)
+        return done.returncode, done.stdout, done.stderr
 
     def _end(self) -> int | None:
         """Ask the service to end, and make it end where it does not; return its status."""
@@ -201,7 +228,7 @@ class RunningService:
             return None
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_WITHIN)
+            process.wait(PATIENCE)
         # The session is the service's own: whatever is left of it are its workers.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -71,4 +71,4 @@ class Receiver:
 
     def next(self) -> Received:
         """The next request; raises queue.Empty where none comes."""
-        return self.received.get(timeout=20)
+        return self.received.get(timeout=60)

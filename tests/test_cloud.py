@@ -1,4 +1,7 @@
-"""The gateway in cloud mode: over a real network, to what is here another service's embedded backend."""
+"""The gateway in cloud mode: over a real network, to what is here another service's embedded backend.
+
+Its commands run apart: what they connect to Cronofy ends with their process.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import RunningService
+from tests.processes import PATIENCE, RunningService
 
 PAGE = "https://jobs.example.com"
 
@@ -33,7 +36,9 @@ def gateway(
         "WIDGETSVC_CRONOFY_CLIENT_SECRET": application["client_secret"],
         "WIDGETSVC_CRONOFY_API_URL": cronofy.url,
     }
-    with RunningService(tmp_path_factory.mktemp("gateway") / "data", environment=environment) as service:
+    with RunningService(
+        tmp_path_factory.mktemp("gateway") / "data", environment=environment, apart=True
+    ) as service:
         yield service
 
 
@@ -46,7 +51,9 @@ def key(gateway: RunningService) -> str:
 
 def ask(gateway: RunningService, key: str) -> httpx.Response:
     fields = {"key": key, "element": "agenda", "calendar": "store-42"}
-    return httpx.post(f"{gateway.url}/embed/token", json=fields, headers={"Origin": PAGE}, trust_env=False)
+    return httpx.post(
+        f"{gateway.url}/embed/token", json=fields, headers={"Origin": PAGE}, trust_env=False, timeout=PATIENCE
+    )
 
 
 def test_pages_are_sent_to_the_clouds_api_with_a_token_that_it_knows(
@@ -55,7 +62,9 @@ def test_pages_are_sent_to_the_clouds_api_with_a_token_that_it_knows(
     document = ask(gateway, key).json()
     query = {"et": document["element_token"]["token"], "tzid": "Etc/UTC", "include_managed": "true"}
 
-    answer = httpx.get(f"{cronofy.url}/v1/events", params=query, headers={"Origin": PAGE}, trust_env=False)
+    answer = httpx.get(
+        f"{cronofy.url}/v1/events", params=query, headers={"Origin": PAGE}, trust_env=False, timeout=PATIENCE
+    )
 
     assert document["options"]["api_domain"] == cronofy.url
     assert (answer.status_code, answer.json()["events"]) == (200, [])
@@ -64,13 +73,15 @@ def test_pages_are_sent_to_the_clouds_api_with_a_token_that_it_knows(
 def test_frames_may_connect_to_the_clouds_api(
     cronofy: RunningService, gateway: RunningService, key: str
 ) -> None:
-    answer = httpx.get(f"{gateway.url}/frame/agenda?key={key}&calendar=store-42", trust_env=False)
+    answer = httpx.get(
+        f"{gateway.url}/frame/agenda?key={key}&calendar=store-42", trust_env=False, timeout=PATIENCE
+    )
 
     assert f"connect-src 'self' {cronofy.url};" in answer.headers["Content-Security-Policy"]
 
 
 def test_the_embedded_backend_is_absent(gateway: RunningService) -> None:
-    answer = httpx.get(f"{gateway.url}/v1/calendars", trust_env=False)
+    answer = httpx.get(f"{gateway.url}/v1/calendars", trust_env=False, timeout=PATIENCE)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -80,7 +91,9 @@ def test_a_calendar_that_the_cloud_has_already_can_be_mapped(
     cronofy: RunningService, gateway: RunningService, application: dict[str, str]
 ) -> None:
     fields = application | {"application_calendar_id": "theirs"}
-    theirs = httpx.post(f"{cronofy.url}/v1/application_calendars", json=fields, trust_env=False).json()
+    theirs = httpx.post(
+        f"{cronofy.url}/v1/application_calendars", json=fields, trust_env=False, timeout=PATIENCE
+    ).json()
 
     added = gateway.run("calendar", "add", "acme", "mine", "--upstream-id", "theirs")
 
@@ -102,7 +115,7 @@ def test_wrong_credentials_are_a_502_that_says_what_to_check(tmp_path: Path, cro
         "WIDGETSVC_CRONOFY_CLIENT_SECRET": "not-the-secret",
         "WIDGETSVC_CRONOFY_API_URL": cronofy.url,
     }
-    with RunningService(tmp_path / "data", environment=environment) as gateway:
+    with RunningService(tmp_path / "data", environment=environment, apart=True) as gateway:
         created = gateway.run("tenant", "create", "acme", "--name", "Acme", "--origin", PAGE)
         with pytest.raises(AssertionError, match="WIDGETSVC_CRONOFY_CLIENT_SECRET"):
             gateway.run("calendar", "add", "acme", "store-42")
@@ -122,7 +135,7 @@ def test_an_unreachable_cloud_is_a_503_with_a_time_to_wait(tmp_path: Path) -> No
         "WIDGETSVC_CRONOFY_CLIENT_SECRET": "any-secret",
         "WIDGETSVC_CRONOFY_API_URL": "http://127.0.0.1:9",
     }
-    with RunningService(tmp_path / "data", environment=environment) as gateway:
+    with RunningService(tmp_path / "data", environment=environment, apart=True) as gateway:
         created = gateway.run("tenant", "create", "acme", "--name", "Acme", "--origin", PAGE)
         with pytest.raises(AssertionError, match="cannot connect"):
             gateway.run("calendar", "add", "acme", "store-42")

@@ -324,7 +324,7 @@ def test_the_kept_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_of_many_that_start_at_once_all_read_the_same_secret(tmp_path: Path) -> None:
-    together = Barrier(8, timeout=10)
+    together = Barrier(8, timeout=60)
 
     def start(path: Path) -> tuple[str, ...]:
         together.wait()

@@ -47,7 +47,7 @@ def test_a_machine_where_nothing_has_run_is_well_and_stays_untouched(tmp_path: P
 def test_programs_get_json(shell: Shell) -> None:
     findings = shell.json("doctor")
 
-    assert [list(finding) for finding in findings] == [["check", "status", "detail"]] * len(findings)
+    assert [list(finding) for finding in findings] == [["check", "status", "detail", "fix"]] * len(findings)
     assert {finding["check"] for finding in findings} == {
         *("settings", "data folder", "secret", "database", "redis", "cronofy", "bundle", "public url")
     }

@@ -16,6 +16,7 @@ FLOOR = {
     "naming",
     "outbound",
     "permissions",
+    "repeating",
     "retry_after",
     "timezones",
     "urls",
@@ -28,6 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "shared": {"gateway"},
     "calendars": set(),
     "loader": {"elements", "resources"},
+    "snippets": {"elements", "loader"},
+    "inspection": {"elements", "gateway", "snippets"},
     "elements": set(),
     "resources": set(),
     "config": set(),
@@ -64,8 +67,10 @@ ALLOWED: dict[str, set[str]] = {
         "config",
         "database",
         "elements",
+        "inspection",
         "loader",
         "reencryption",
+        "snippets",
     },
     "__main__": {"cli"},
     **{part: set() for part in FLOOR},
@@ -73,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Outside things, and the only places that may import them.
 DOORS: dict[str, set[str]] = {
+    "babel": {"web"},
     "authlib": {"calendars", "cronofy"},
     "httpcore": {"cronofy", "outbound"},
     "httpx": {"cronofy", "wiring"},

@@ -324,6 +324,6 @@ def test_certificates_are_checked_for_the_name_and_not_the_address(
 
     with pytest.raises(NoAnswer, match="CERTIFICATE_VERIFY_FAILED"):
         to_receiver().send("POST", f"https://hooks.example.com:{raw_server.getsockname()[1]}/")
-    server.join(5)
+    server.join(60)
 
     assert names == ["hooks.example.com"]

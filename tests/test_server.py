@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import ROOT, RunningService, clean_environment
+from tests.processes import PATIENCE, ROOT, RunningService, clean_environment
 
 STALLED = 24  # more than there are threads
 
@@ -25,7 +25,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def connect(service: RunningService) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), timeout=30)
+    return socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE)
 
 
 def post(length: int | None, *more: str) -> bytes:
@@ -50,7 +50,7 @@ def test_clients_that_never_send_the_rest_hold_up_nobody(service: RunningService
             connection = stack.enter_context(closing(connect(service)))
             connection.sendall(post(100) + b"{")
 
-        response = httpx.get(f"{service.url}/healthz", timeout=5, trust_env=False)
+        response = httpx.get(f"{service.url}/healthz", timeout=PATIENCE, trust_env=False)
 
     assert response.status_code == 200
 
@@ -96,7 +96,7 @@ def test_a_chunked_body_has_the_same_limit(service: RunningService) -> None:
     headers = {"Content-Type": "application/json"}
     try:
         status = httpx.post(
-            f"{service.url}/embed/token", content=chunks(), headers=headers, trust_env=False
+            f"{service.url}/embed/token", content=chunks(), headers=headers, trust_env=False, timeout=PATIENCE
         ).status_code
     except httpx.WriteError:
         status = 413  # refused while the rest was on its way
@@ -137,7 +137,9 @@ def test_a_body_in_chunks_is_read_as_one(service: RunningService) -> None:
     headers = {"Content-Type": "application/json"}
     chunks = iter([b'{"key": "pk_', b'unknown", "element": "agenda", ', b'"calendar": "a"}'])
 
-    response = httpx.post(f"{service.url}/embed/token", content=chunks, headers=headers, trust_env=False)
+    response = httpx.post(
+        f"{service.url}/embed/token", content=chunks, headers=headers, trust_env=False, timeout=PATIENCE
+    )
 
     assert (response.status_code, response.json()["code"]) == (401, "unknown_key")
 
@@ -171,7 +173,7 @@ def test_a_second_service_on_the_same_port_says_so(service: RunningService, tmp_
         env=clean_environment({"WIDGETSVC_DATA_DIR": str(tmp_path)}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -185,7 +187,7 @@ def test_no_worker_outlives_its_master(tmp_path: Path) -> None:
     service.start()
     try:
         os.kill(service.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while answers(service):
             assert time.monotonic() < deadline, "a worker is still there"
     finally:
@@ -194,6 +196,6 @@ def test_no_worker_outlives_its_master(tmp_path: Path) -> None:
 
 def answers(service: RunningService) -> bool:
     try:
-        return httpx.get(f"{service.url}/healthz", trust_env=False).status_code == 200
+        return httpx.get(f"{service.url}/healthz", trust_env=False, timeout=PATIENCE).status_code == 200
     except httpx.TransportError:
         return False

@@ -24,7 +24,7 @@ def run(*command: str | Path, cwd: Path) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
@@ -67,7 +67,7 @@ def installed(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def http(installed: RunningService) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=installed.url, trust_env=False) as client:
+    with httpx.Client(base_url=installed.url, trust_env=False, timeout=60) as client:
         yield client
 
 

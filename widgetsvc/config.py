@@ -137,7 +137,7 @@ class Settings(BaseModel):
     """How many tokens, frames and hosted pages (of each) a client address may ask for; `;` joins several."""
 
     rate_limits_key: Annotated[str, AfterValidator(_rate_limits)] = "60000/minute"
-    """How many tokens may be asked for with one tenant's keys."""
+    """How many tokens, and how many frames, may be asked for with one tenant's keys."""
 
     rate_limits_origin: Annotated[str, AfterValidator(_rate_limits)] = "30000/minute"
     """How many tokens one tenant's pages of one origin may ask for."""

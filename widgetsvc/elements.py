@@ -12,6 +12,7 @@ from pathlib import Path
 import brotli
 
 from widgetsvc.errors import ConfigurationError
+from widgetsvc.permissions import Element
 
 VERSION = "1.67.7"
 FILE_NAME = "CronofyElements.js"
@@ -27,6 +28,16 @@ STYLE_HASHES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
 )
 """The bundle's three style elements; it needs no other style source (CSP Level 3, hash-source)."""
+
+HEIGHTS = {
+    Element.AGENDA: 500,
+    Element.AVAILABILITY_RULES: 480,
+    Element.AVAILABILITY_VIEWER: 605,
+    Element.CALENDAR_SYNC: 184,
+    Element.DATE_TIME_PICKER: 870,
+    Element.SLOT_PICKER: 420,
+}
+"""The pixels that each element usually takes on a wide page, as the loader reserves them."""
 
 
 @dataclass(frozen=True, slots=True)

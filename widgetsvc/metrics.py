@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from widgetsvc import __version__
+from widgetsvc.repeating import repeating
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -139,19 +140,10 @@ class Metrics:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Read in a thread of its own until the context is left; this process's gauges end with it."""
-        ended = threading.Event()
-
-        def read_on() -> None:
-            while not ended.wait(READ_SECONDS):
-                self.read()
-
-        thread = threading.Thread(target=read_on, name="metrics", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(self.read, seconds=READ_SECONDS, name="metrics"):
+                yield
         finally:
-            ended.set()
-            thread.join()
             self.read()
             if self._shared_folder is not None:
                 mark_process_dead(os.getpid(), self._shared_folder)  # type: ignore[no-untyped-call]

@@ -61,6 +61,10 @@ class AddressRefused(Exception):
     """The address is none that requests are sent to; the text follows the name of what holds the address."""
 
 
+class PrivateAddress(AddressRefused):
+    """The address is, or leads, inside of a network that is not the public internet."""
+
+
 class NoAnswer(Exception):
     """Nothing that can be used came back; the text says why, for operators."""
 
@@ -69,13 +73,15 @@ class NoAnswer(Exception):
 class Answer:
     """What came back. Names of headers are lower case; a header that came twice has its last value.
 
-    `complete` is False where the body is longer than was asked for, was cut off or came too slowly.
+    `complete` is False where the body is longer than was asked for, was cut off or came too slowly. `fields`
+    are the headers as they came, one by one.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     complete: bool
+    fields: Sequence[tuple[str, str]] = ()
 
 
 def is_public(address: Address) -> bool:
@@ -115,16 +121,19 @@ class Outbound:
     """Sends requests to addresses of others.
 
     `allow_private` is for development: it lets http and addresses inside the own network through.
+    `allow_http` lets http through, and no such address.
     """
 
     def __init__(
         self,
         *,
         allow_private: bool = False,
+        allow_http: bool = False,
         resolve: Resolve = system_resolve,
         monotonic: Clock = monotonic_clock,
     ) -> None:
         self._allow_private = allow_private
+        self._schemes = ("https", "http") if allow_private or allow_http else ("https",)
         self._resolve = resolve
         self._monotonic = monotonic
 
@@ -140,13 +149,14 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         max_answer: int = MAX_ANSWER_BYTES,
+        seconds: float = TOTAL_SECONDS,
     ) -> Answer:
         """Send one request and return the answer, whatever its status.
 
-        Raises AddressRefused before anything is sent, and NoAnswer where none comes within 10 s.
+        Raises AddressRefused before anything is sent, and NoAnswer where none comes within `seconds`.
         """
         target = self._parse(url)
-        deadline = _Deadline(self._monotonic, TOTAL_SECONDS)
+        deadline = _Deadline(self._monotonic, seconds)
         addresses = self._addresses(target, deadline)
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         connection = httpcore.HTTPConnection(
@@ -162,7 +172,7 @@ class Outbound:
             with connection, connection.stream(method, request, headers=given, content=body) as response:
                 return _read(response, max_answer)
         except (httpcore.TimeoutException, _TooLate):
-            raise NoAnswer(f"no answer within {TOTAL_SECONDS:.0f} s") from None
+            raise NoAnswer(f"no answer within {seconds:.0f} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             # The words may quote the other side, at any length.
             words = str(error)[:_MAX_WORDS]
@@ -185,9 +195,8 @@ class Outbound:
         except ValueError:
             raise AddressRefused("is not a valid URL") from None
         host = (parts.hostname or "").removesuffix(".")
-        schemes = ("https", "http") if self._allow_private else ("https",)
-        if parts.scheme not in schemes or not parts.netloc:
-            raise AddressRefused(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        if parts.scheme not in self._schemes or not parts.netloc:
+            raise AddressRefused(f"must begin with {' or '.join(f'{name}://' for name in self._schemes)}")
         if "@" in parts.netloc:
             raise AddressRefused("must not hold a user name or password")
         if port == 0:
@@ -198,18 +207,18 @@ class Outbound:
     def _check_host(self, host: str, *, bracketed: bool) -> None:
         address = _literal(host, bracketed=bracketed)
         if address is None and not _NAME.fullmatch(host) and not (self._allow_private and host):
-            raise AddressRefused("must name a host on the public internet, such as hooks.example.com")
+            raise PrivateAddress("must name a host on the public internet, such as hooks.example.com")
         if self._allow_private:
             return
         if address is not None and not is_public(address):
-            raise AddressRefused("must not lead to a private or reserved address")
+            raise PrivateAddress("must not lead to a private or reserved address")
         if address is None and f".{host}".endswith(_PRIVATE_SUFFIXES):
-            raise AddressRefused("must not name a host of a private network")
+            raise PrivateAddress("must not name a host of a private network")
 
     def _addresses(self, target: _Target, deadline: "_Deadline") -> Sequence[str]:
         found = self._look_up(target.host, target.port, deadline)
         if not self._allow_private and not all(is_public(ip_address(address)) for address in found):
-            raise AddressRefused("leads to a private or reserved address")
+            raise PrivateAddress("leads to a private or reserved address")
         return found
 
     def _look_up(self, host: str, port: int, deadline: "_Deadline") -> Sequence[str]:
@@ -227,7 +236,7 @@ class Outbound:
             found = future.result(deadline.remaining())
         except (OSError, UnicodeError) as error:
             if isinstance(error, TimeoutError):
-                raise NoAnswer(f"no address of the host was found within {TOTAL_SECONDS:.0f} s") from None
+                raise NoAnswer("the host's address was not found in time") from None
             raise NoAnswer(f"the host has no address ({error})") from error
         if not found:
             raise NoAnswer("the host has no address")
@@ -257,7 +266,7 @@ def _host_header(target: _Target) -> str:
 
 
 def _read(response: httpcore.Response, max_answer: int) -> Answer:
-    headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
+    fields = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in response.headers]
     body = bytearray()
     complete = True
     try:
@@ -268,7 +277,7 @@ def _read(response: httpcore.Response, max_answer: int) -> Answer:
                 break
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, _TooLate):
         complete = False
-    return Answer(response.status, headers, bytes(body[:max_answer]), complete)
+    return Answer(response.status, dict(fields), bytes(body[:max_answer]), complete, fields)
 
 
 class _TooLate(Exception):

@@ -10,6 +10,7 @@ from widgetsvc.elements import Bundle
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.first_slots import FirstSlots
 from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
@@ -41,6 +42,7 @@ class Services:
     registry: TenantRegistry
     desk: EmbedDesk
     repeats: Repeats
+    first_slots: FirstSlots
     idempotency: IdempotencyKeys
     refused_origins: RefusedOrigins
     usage: Usage

@@ -30,6 +30,7 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
+from widgetsvc.gateway.first_slots import FirstSlots
 from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
@@ -43,7 +44,7 @@ from widgetsvc.gateway.token_cache import DirectSource, TokenCache, TokenSource
 from widgetsvc.gateway.usage import Usage
 from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.gateway.widgets import WidgetStore
-from widgetsvc.limits import LocalCounts
+from widgetsvc.limits import Allowance, LocalCounts
 from widgetsvc.loader import load_loader
 from widgetsvc.metrics import Metrics
 from widgetsvc.outbound import Outbound
@@ -53,6 +54,7 @@ from widgetsvc.shared.cache import SharedCache
 from widgetsvc.shared.connection import State
 from widgetsvc.shared.tokens import issuer_name
 
+_AHEAD_SHARE = 4
 _GATEWAY_APPLICATION = "widgetsvc gateway"
 
 
@@ -208,6 +210,9 @@ def build_services(
         registry=registry,
         desk=desk,
         repeats=Repeats(),
+        first_slots=FirstSlots(
+            parts.cronofy, counts, _ahead_of_elements(settings), clock=clock, monotonic=monotonic
+        ),
         refused_origins=parts.refused_origins,
         idempotency=parts.idempotency,
         usage=usage,
@@ -299,6 +304,12 @@ def check_credentials(settings: Settings) -> Reached:
             http, client_id=settings.cronofy_client_id, client_secret=settings.cronofy_client_secret
         )
         return client.check_credentials()
+
+
+def _ahead_of_elements(settings: Settings) -> list[Allowance]:
+    """How often slots may be asked for ahead of the Elements: a share of what tokens need more."""
+    limits = parse_many(settings.cronofy_rate_limits) if settings.is_cloud else []
+    return [Allowance(max(1, limit.amount // _AHEAD_SHARE), limit.get_expiry()) for limit in limits]
 
 
 def _guard(settings: Settings, credentials: Credentials) -> Guard:

@@ -2,6 +2,7 @@
 
 import { failure } from "./page.js";
 import { faultsOf } from "./faults.js";
+import { faultsOfOptions } from "./options.js";
 
 /**
  * @typedef {import("./embed.js").Embed} Embed
@@ -13,7 +14,10 @@ const PROBE_DEADLINE = 3000;
 const VIOLATION_DELAY = 100;
 
 /** Failures whose cause may be another than it seems. */
-const UNCLEAR = ["silence", "bundle_failed", "timed_out"];
+const UNCLEAR = ["silence", "bundle_failed", "framed_out", "timed_out"];
+
+/** What an Element makes of an option that it cannot use. */
+const REJECTIONS = ["element_crashed", "element_rejected"];
 
 /** @param {string} service */
 async function isReachable(service) {
@@ -46,6 +50,10 @@ export async function diagnose(embed, error) {
     const faults = faultsOf(given, container);
     return faults.length ? become(failure("invalid_tag", faults.join(" "))) : error;
   }
+  if (REJECTIONS.includes(error.code) && embed.wish) {
+    const faults = faultsOfOptions(embed.wish.options, embed.element);
+    return faults.length ? become(failure("invalid_tag", faults.join(" "))) : error;
+  }
   if (error.waits || !UNCLEAR.includes(error.code)) return error;
   if (!navigator.onLine) return become(failure("offline", "The browser is offline."));
   if (error.code === "timed_out") return error;
@@ -57,7 +65,7 @@ export async function diagnose(embed, error) {
   const blocked = error.blocked && blockedBy(embed, error.blocked);
   if (blocked) return become(blocked);
   if (!reachable) return become(failure("service_unreachable", `${kit.service} does not answer.`));
-  if (error.code === "bundle_failed") return error;
+  if (error.code !== "silence") return error;
   if (!error.message.startsWith(`${kit.service}embed/token`)) {
     return become(failure("upstream_unavailable", `An answer was cut off, or is not for this page to read. ${error.message}`));
   }

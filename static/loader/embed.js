@@ -27,7 +27,7 @@ export const { embeds } = KIT;
 
 /** Milliseconds: that a page with nothing to show says nothing, and that a failure waits for its words. */
 const SILENCE = 800;
-const WORDS_DEADLINE = 900;
+const WORDS_DEADLINE = 2500;
 
 export class Embed {
   /**
@@ -45,6 +45,8 @@ export class Embed {
     this.late = false;
     /** @type {string | undefined} */
     this.support = undefined;
+    /** The time zone that the Element shows, as far as it is known. @type {string | undefined} */
+    this.zone = undefined;
     /** What is said in place of the Element or below it. @type {HTMLElement | undefined} */
     this.panel = undefined;
     /** @type {import("./wish.js").Wish | undefined} */
@@ -53,6 +55,8 @@ export class Embed {
     this.element = "";
     /** @type {Session | undefined} */
     this.session = undefined;
+    /** In a managed frame, picks are told to the page around it. @type {((slot: any) => Promise<any>) | undefined} */
+    this.relay = undefined;
     /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
     this.hidden = undefined;
     /** What is under way, until it is tried again or has failed. */
@@ -216,8 +220,8 @@ export class Embed {
     this.observer.disconnect();
     this.hidden?.forEach((restore) => restore());
     this.box.remove();
+    this.container.setAttribute("style", this.style || "");
     if (this.style === null) this.container.removeAttribute("style");
-    else this.container.style.cssText = this.style;
     this.reject?.(failure("destroyed", "The embed was destroyed before it was ready."));
     this.gone?.();
   }
@@ -226,19 +230,31 @@ export class Embed {
 /** @type {boolean | undefined} */
 let styled;
 
+/** A style element of the page itself, with text in it, and neither nonce nor another type. */
+const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent, type }) =>
+  !nonce && /^(text\/css)?$/.test(type) && Boolean(textContent?.trim());
+
 /**
- * Whether the bundle's styles will work on this page: tried with an empty style element, for which the page's
- * policy has to have leave, too. It is tried in an empty frame, which has the page's policy but not its listeners.
+ * Whether the bundle's styles will work on this page. It is tried with an empty style element, for which the page's
+ * policy has to have leave, too, in an empty frame, which has the page's policy but not its listeners. A failed try
+ * is seen on the console; it is spared pages that show by their own styles, or by a nonce, that it would fail.
  */
 function stylesWork() {
   if (styled === undefined) {
-    const frame = create("iframe", { display: "none" });
-    document.body.append(frame);
-    const inner = /** @type {Document} */ (frame.contentDocument);
-    const style = inner.createElement("style");
-    inner.head.append(style);
-    styled = Boolean(style.sheet);
-    frame.remove();
+    const plain = [...document.querySelectorAll("style")].filter(isPlain);
+    styled = plain.length ? plain.every(({ sheet }) => sheet) : !OWN_TAG.nonce;
+    if (styled) styled = tryStyle();
   }
   return styled;
+}
+
+function tryStyle() {
+  const frame = create("iframe", { display: "none" });
+  document.body.append(frame);
+  const inner = /** @type {Document} */ (frame.contentDocument);
+  const style = inner.createElement("style");
+  inner.head.append(style);
+  const works = Boolean(style.sheet);
+  frame.remove();
+  return works;
 }

@@ -63,16 +63,18 @@ export const SERVICE = OWN_TAG?.src.replace(/embed(\.js|\/[^/]+\/[^/]+\.js)([?#]
 export const violations = new Map();
 
 document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition, effectiveDirective, sourceFile }) => {
-  const ours = blockedURI.startsWith(SERVICE) || sourceFile?.startsWith(SERVICE);
+  // Of frames, browsers tell the origin only.
+  const ours = `${blockedURI}/`.startsWith(SERVICE) || [blockedURI, sourceFile].some((url) => url?.startsWith(SERVICE));
   if (disposition === "enforce" && ours) violations.set(effectiveDirective, blockedURI);
 });
 
 /**
  * `retryAfter` in seconds; `reload`: only the whole page can be tried again; `stays`: what is shown goes on;
  * `saves`: it kept the visitor's edits from being saved; `waits`: what is late may still come; `blocked`: the
- * policy's directive that may be the reason; `fix`: for the developer; `told`: the code that the page knows it by.
+ * policy's directive that may be the reason; `fix`: for the developer; `told`: the code that the page knows it by;
+ * `again` does the same once more where it stands.
  * @typedef {{support_code?: string, retryAfter?: number, reload?: boolean, stays?: boolean, saves?: boolean,
- *   waits?: boolean, blocked?: string, fix?: string, told?: string}} Circumstances
+ *   waits?: boolean, blocked?: string, fix?: string, told?: string, again?: () => void}} Circumstances
  * @typedef {Error & {code: string} & Circumstances} Failure
  */
 

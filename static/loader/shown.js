@@ -5,7 +5,7 @@ import { failure } from "./page.js";
 /** @typedef {import("./embed.js").Embed} Embed */
 
 /** Puts the container's own children away. @param {Embed} embed */
-function hideFallback(embed) {
+export function hideFallback(embed) {
   const { box, container } = embed;
   embed.hidden ||= [...container.childNodes]
     .filter((node) => node !== box)
@@ -46,14 +46,38 @@ export function heard(embed) {
 }
 
 /**
- * A visitor has picked a slot: the page is told. What the widget wants to follow, follows unless a listener of the
- * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`.
- * @param {Embed} embed @param {{start: string, end: string}} slot @param {import("./tokens.js").AfterPick} [after_pick]
+ * @typedef {{prevented: boolean, answer?: Promise<any>}} Told
+ * Whether a listener objects to what the widget does next, and the promise of one that has taken the pick in hand.
  */
-export async function pick(embed, slot, after_pick) {
+
+/**
+ * Tells the page of a pick. @param {Embed} embed @param {{start: string, end: string}} slot @returns {Told}
+ */
+export function tell(embed, slot) {
   /** @type {Promise<any> | undefined} */
   let answer;
   const respondWith = (/** @type {any} */ promise) => (answer = Promise.resolve(promise));
-  const follows = embed.emit("slot-picked", { slot, respondWith }, true) && after_pick;
-  if (answer || follows) (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+  const prevented = !embed.emit("slot-picked", { slot, respondWith }, true);
+  return { prevented, answer };
+}
+
+/**
+ * A visitor has picked a slot: the page is told. What the widget wants to follow, follows unless a listener of the
+ * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`, which resolves to
+ * `{message?, booking?}`, or rejects with something whose `code` may be `slot_taken`.
+ * @param {Embed} embed @param {{start: string, end: string}} slot @param {import("./tokens.js").AfterPick} [after_pick]
+ * @returns {Promise<boolean>} false where nothing has come of it, so that the same slot may be picked again
+ */
+export async function pick(embed, slot, after_pick) {
+  const { prevented, answer } = await (embed.relay ? embed.relay(slot) : tell(embed, slot));
+  const follows = prevented ? undefined : after_pick;
+  if (!answer && !follows) return true;
+  // It is waited for in its turn; until then it must not pass for a failure that nobody hears.
+  answer?.catch(() => {});
+  try {
+    return await (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+  } catch (error) {
+    embed.fail(Object.assign(/** @type {import("./page.js").Failure} */ (error), { stays: true }));
+    return false;
+  }
 }

@@ -372,7 +372,7 @@ def stage(engine: Engine, backend: Backend, api: Api) -> Stage:
 
 @given(scene=scenes())
 @settings(
-    max_examples=300,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -180,7 +180,7 @@ def test_of_many_who_want_one_time_one_gets_it(backend: Backend, api: Api, calen
     together = Barrier(len(links))
 
     def visit(link: dict[str, Any]) -> int:
-        together.wait(10)
+        together.wait(60)
         return pick(api.http.application.test_client(), link).status_code
 
     with ThreadPoolExecutor(len(links)) as pool:
@@ -197,7 +197,7 @@ def test_of_many_who_use_one_link_one_gets_a_time(api: Api, calendar: Calendar) 
     together = Barrier(len(times))
 
     def visit(start: str) -> int:
-        together.wait(10)
+        together.wait(60)
         return pick(api.http.application.test_client(), link, start).status_code
 
     with ThreadPoolExecutor(len(times)) as pool:

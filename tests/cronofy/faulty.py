@@ -63,7 +63,7 @@ class FaultyUpstream:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _start(self, run: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=run, args=args, daemon=True)
@@ -81,7 +81,7 @@ class FaultyUpstream:
 
     def _answer(self, peer: socket.socket) -> None:
         with peer:
-            peer.settimeout(5)
+            peer.settimeout(60)
             try:
                 _read_request(peer)
                 self.script(Connection(peer, self._over))

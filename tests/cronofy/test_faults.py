@@ -208,7 +208,7 @@ def test_more_callers_than_connections_are_told_that_none_is_free(upstream: Faul
 
     def holds(connection: Connection) -> None:
         busy.release()
-        over.wait(20)
+        over.wait(120)
         token()(connection)
 
     upstream.script = holds
@@ -226,7 +226,7 @@ def test_more_callers_than_connections_are_told_that_none_is_free(upstream: Faul
     with ThreadPoolExecutor(20) as threads:
         held = [threads.submit(mint, client(5.0)) for _ in range(20)]
         for _ in held:
-            assert busy.acquire(timeout=20)
+            assert busy.acquire(timeout=60)
         with pytest.raises(NotAsked, match="all connections are busy"):
             mint(client(0.1))
         over.set()

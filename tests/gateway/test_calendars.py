@@ -68,7 +68,7 @@ def test_one_unknown_calendar_creates_none_of_the_others(
 ) -> None:
     calendars.add(acme, "store-42")
 
-    with pytest.raises(UnknownCalendar, match="'nope', 'nor-this'"):
+    with pytest.raises(UnknownCalendar, match=r"'nope', 'nor-this'.*POST /manage/v1/calendars"):
         calendars.subs(acme, ["store-42", "nope", "nor-this"])
     assert upstream.upserts == []
 
@@ -217,7 +217,7 @@ def test_a_revoked_calendar_is_revoked_upstream_and_resolves_no_more(
 
     assert upstream.revoked == ["apc_acme_store-42"]
     for ask in (calendars.subs, calendars.check):
-        with pytest.raises(CalendarRevoked, match="widgetsvc calendar add acme store-42"):
+        with pytest.raises(CalendarRevoked, match=r"calendar add acme store-42`.*POST /manage/v1/calendars"):
             ask(acme, ["store-43", "store-42"])
     with pytest.raises(CalendarRevoked):
         calendars.access(acme, "store-42")

@@ -21,7 +21,7 @@ from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.permissions import Permission
 
 HERD = 200
-PATIENCE = 10  # seconds after which a test that hangs fails
+PATIENCE = 60  # seconds after which a test that hangs fails
 LIFE = 1000
 DUE = 800  # 80 % of LIFE, where the jitter is nought
 

@@ -54,7 +54,7 @@ def returned(
         env=clean_environment(NO_PROXY),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -309,7 +309,7 @@ def test_the_sample_element_token_opens_the_calendar_to_its_origin_only(
             f"{pycronofy_base}/v1/userinfo",
             params={"et": minted["token"]},
             headers={"Origin": origin},
-            timeout=10,
+            timeout=60,
         )
 
     assert userinfo("http://localhost").json()["sub"] == calendar.sub
@@ -457,7 +457,7 @@ def test_an_element_token_loses_a_revoked_calendar(calendar: Calendar, pycronofy
         f"{pycronofy_base}/v1/userinfo",
         params={"et": answer["element_token"]["token"]},
         headers={"Origin": "http://localhost"},
-        timeout=10,
+        timeout=60,
     )
 
     assert response.status_code == 403
@@ -619,7 +619,7 @@ def test_a_booked_link_tells_when(calendar: Calendar, new_client: NewClient) -> 
         data={"start": f"{day}T11:00:00Z"},
         headers={"Origin": url.partition("/schedule/")[0]},
         allow_redirects=False,
-        timeout=30,
+        timeout=60,
     )
 
     assert answer.status_code == 303

@@ -65,7 +65,7 @@ class Wire:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         waits = "Expect: 100-continue" in headers
-        with closing(socket.create_connection(("127.0.0.1", self.service.port), timeout=30)) as connection:
+        with closing(socket.create_connection(("127.0.0.1", self.service.port), timeout=60)) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode())
             received = b""
             if waits:

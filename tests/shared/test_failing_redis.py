@@ -65,7 +65,7 @@ TROUBLES = [killed, frozen, full, read_only, renamed]
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
 def test_service_goes_on_without_redis_and_finds_back(server: RedisServer, mints: Mints, trouble) -> None:
-    one, two = Process(server.url), Process(server.url)
+    one, two = Process(server.patient_url(2)), Process(server.patient_url(2))
     one.cache.get(key(0), mints)
     assert one.shared.state() == "ok"
 
@@ -88,16 +88,16 @@ def test_service_goes_on_without_redis_and_finds_back(server: RedisServer, mints
 
 
 def test_full_redis_still_tells_what_it_holds(server: RedisServer, mints: Mints) -> None:
-    Process(server.url).cache.get(key(0), mints)
+    Process(server.patient_url(2)).cache.get(key(0), mints)
 
     with full(server):
-        late = Process(server.url)
+        late = Process(server.patient_url(2))
         late.cache.get(key(1), mints)
         assert late.cache.get(key(0), mints).token == "token-1"
 
 
 def test_frozen_redis_is_asked_by_one_caller_at_a_time(server: RedisServer) -> None:
-    connection = Process(server.url).shared.connection
+    connection = Process(server.patient_url(2)).shared.connection
     asked = 0
 
     def ping() -> None:
@@ -116,7 +116,7 @@ def test_frozen_redis_is_asked_by_one_caller_at_a_time(server: RedisServer) -> N
 
 
 def test_emptied_redis_is_filled_again(server: RedisServer, mints: Mints) -> None:
-    one, two = Process(server.url), Process(server.url)
+    one, two = Process(server.patient_url(2)), Process(server.patient_url(2))
     one.cache.get(key(0), mints)
     with server.connect() as client:
         client.flushall()
@@ -124,12 +124,12 @@ def test_emptied_redis_is_filled_again(server: RedisServer, mints: Mints) -> Non
 
     assert one.cache.get(key(0), mints).token == "token-1"
     assert two.cache.get(key(0), mints).token == "token-2"
-    assert Process(server.url).cache.get(key(0), mints).token == "token-2"
+    assert Process(server.patient_url(2)).cache.get(key(0), mints).token == "token-2"
 
 
 def test_redis_that_is_not_there_yet_is_found_later(server: RedisServer, mints: Mints) -> None:
     server.stop()
-    process = Process(server.url)
+    process = Process(server.patient_url(2))
     assert process.cache.get(key(0), mints).token == "token-1"
 
     server.start()

@@ -34,6 +34,13 @@ def test_only_the_tenants_origins_may_frame_it(acme: Embedder) -> None:
     assert "X-Frame-Options" not in response.headers
 
 
+def test_a_page_that_is_isolated_from_other_origins_may_hold_it(acme: Embedder) -> None:
+    response = acme.http.get("/frame/agenda", query_string={"key": acme.key, "calendar": "store-42"})
+
+    assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
 def test_the_policy_is_strict(acme: Embedder) -> None:
     response = acme.http.get("/frame/agenda", query_string={"key": acme.key, "calendar": "store-42"})
     directives = policy(response)

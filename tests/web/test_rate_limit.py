@@ -135,6 +135,21 @@ def test_an_origin_is_limited_for_one_tenant(limit: Limit, services: Services) -
     assert elsewhere.status_code == 200
 
 
+def test_frames_are_limited_by_key_whatever_the_address(
+    limit: Limit, services: Services, acme: Embedder
+) -> None:
+    http = limit(rate_limits_key="2/minute")
+    other = embedder(services, http, "other")
+
+    def frame(key: str, address: int) -> int:
+        query = {"key": key, "calendar": "store-42"}
+        environ = {"REMOTE_ADDR": f"192.0.2.{address}"}
+        return http.get("/frame/slot-picker", query_string=query, environ_base=environ).status_code
+
+    assert [frame(acme.key, address) for address in range(3)] == [200, 200, 429]
+    assert frame(other.key, 3) == 200
+
+
 def test_frames_are_limited_by_address_apart_from_tokens(limited: FlaskClient) -> None:
     statuses = [
         limited.get("/frame/agenda", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code for _ in range(4)

@@ -57,7 +57,7 @@ def test_what_a_recipe_signs_gets_a_token(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
 
     answer = acme.ask(element="slot-picker", calendar="store-42", assertion=done.stdout.strip())

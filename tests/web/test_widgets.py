@@ -171,7 +171,7 @@ def test_a_frame_of_a_widget_names_the_widget_only(http: FlaskClient, acme: Embe
     assert f'data-widget="{widget_id}" data-tzid="Asia/Tokyo"' in response.text
     assert "data-element" not in response.text
     assert "data-calendar" not in response.text
-    assert '<html lang="de">' in response.text
+    assert '<html lang="de" dir="ltr"' in response.text
     assert f"frame-ancestors {PAGE}" in response.headers["Content-Security-Policy"]
 
 

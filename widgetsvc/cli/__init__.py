@@ -13,6 +13,7 @@ from widgetsvc.cli.keys import revoke_key, rotate_key
 from widgetsvc.cli.origins import origin
 from widgetsvc.cli.serving import demo, serve
 from widgetsvc.cli.signing_keys import signing_key
+from widgetsvc.cli.snippet import snippet
 from widgetsvc.cli.storage import db
 from widgetsvc.cli.support import Commands
 from widgetsvc.cli.tenants import tenant
@@ -42,5 +43,6 @@ main.add_command(audit)
 for command in (rotate_key, revoke_key):
     tenant.add_command(command)
 main.add_command(widget)
+main.add_command(snippet)
 for command in (import_file, export_file, feed):
     calendar.add_command(command)

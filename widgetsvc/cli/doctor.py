@@ -1,11 +1,13 @@
-"""`widgetsvc doctor`: whether all that the service stands on is there, and what to do where it is not."""
+"""`widgetsvc doctor`: whether all that the service stands on is there, or whether a page can embed.
+
+Either way it says what to do where something is not.
+"""
 
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_hex
@@ -20,11 +22,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from widgetsvc import database
-from widgetsvc.cli.support import as_json, print_json
+from widgetsvc.cli.embedding import Known, installation
+from widgetsvc.cli.support import TEXT, as_json, print_json
+from widgetsvc.clock import system_clock
 from widgetsvc.config import Settings, secret_keys_of
 from widgetsvc.elements import VERSION, read_bundle
 from widgetsvc.errors import ConfigurationError, UpstreamError
-from widgetsvc.wiring import check_credentials
+from widgetsvc.inspection.examination import examine
+from widgetsvc.inspection.fetching import PageNotFetched, fetch_page
+from widgetsvc.inspection.findings import Finding, Status
+from widgetsvc.inspection.pages import read_page
+from widgetsvc.outbound import Outbound
+from widgetsvc.wiring import build_operations, check_credentials
 
 SLOW_REDIS_SECONDS = 0.02
 """Above this, asking Redis takes longer than all else that a request for a token does."""
@@ -32,44 +41,75 @@ SLOW_REDIS_SECONDS = 0.02
 MAX_CLOCK_OFFSET = 30.0
 _REDIS_TIMEOUT = 2.0
 
-
-class Status(StrEnum):
-    """How a check went; only faults keep the service from doing its work."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found, and what to do about it."""
-
-    check: str
-    status: Status
-    detail: str
-
-
 Check = Callable[[Settings], Finding]
 
 
 @click.command()
+@click.argument("url", type=TEXT, required=False)
+@click.option("--tenant", "slug", type=TEXT, help="The tenant that the page is of, where it has no tag yet.")
+@click.option("--allow-private", is_flag=True, help="Let URL be on this machine or in its network.")
 @as_json
 @click.pass_context
-def doctor(ctx: click.Context, *, as_json: bool) -> None:
-    """Check settings, database, Redis, Cronofy, bundle and addresses; change nothing.
+def doctor(
+    ctx: click.Context, url: str | None, *, slug: str | None, allow_private: bool, as_json: bool
+) -> None:
+    """Check the installation, or the page at URL; change nothing.
+
+    Without URL: settings, database, Redis, Cronofy, bundle and addresses.
+
+    With URL the page is fetched as a browser does, and its headers and HTML are held against what embeds
+    need: the tags, keys, calendars and widgets, the tenant's origins, the Content-Security-Policy and more.
+    Below a finding stands what to paste, such as the corrected header:
+
+    \b
+      widgetsvc doctor https://www.acme.example/appointments
+      widgetsvc doctor http://localhost:8081/ --allow-private
 
     Each finding is ok, a warning or a fault. The exit status is 1 where there is a fault.
-    """
-    findings = []
-    for finding in _examine():
-        findings.append(finding)
+    """  # noqa: D301 - click's mark for lines that stay lines
+    if url is None and (slug is not None or allow_private):
+        raise click.UsageError("--tenant and --allow-private go with the URL of a page.")
+    findings: list[Finding] = []
+    for finding in _examine() if url is None else _examine_page(url, slug, allow_private=allow_private):
         if not as_json:
-            click.echo(f"{finding.status:<8} {finding.check:<12} {finding.detail}")
+            _print(finding, findings)
+        findings.append(finding)
     if as_json:
         print_json([asdict(finding) for finding in findings])
+    elif findings[-1].fix is not None:
+        click.echo(f"         {_printable(findings[-1].fix)}")
     if any(finding.status is Status.FAULT for finding in findings):
         ctx.exit(1)
+
+
+def _print(finding: Finding, before: Sequence[Finding]) -> None:
+    """Print a finding; what to paste comes once below those that it mends all together."""
+    fix = before[-1].fix if before else None
+    if fix is not None and fix != finding.fix:
+        click.echo(f"         {_printable(fix)}")
+    click.echo(f"{finding.status:<8} {finding.check:<12} {_printable(finding.detail)}")
+
+
+def _printable(text: str) -> str:
+    """Escape what a page may hold and a terminal would act on."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _examine_page(url: str, slug: str | None, *, allow_private: bool) -> Iterator[Finding]:
+    settings = Settings.from_environment()
+    parts = build_operations(settings)
+    expected = parts.tenants.by_slug(slug) if slug is not None else None
+    try:
+        fetched = fetch_page(url, Outbound(allow_private=allow_private, allow_http=True))
+    except PageNotFetched as error:
+        yield Finding("page", Status.FAULT, str(error))
+        return
+    detail = f"{fetched.url}, {fetched.size / 1000:.0f} kB of HTML"
+    if fetched.redirects:
+        detail += f", after {fetched.redirects} redirects"
+    yield Finding("page", Status.OK, detail)
+    page = read_page(fetched.url, fetched.headers, fetched.html)
+    yield from examine(page, installation(settings), Known(parts), expected, system_clock())
 
 
 def _examine() -> Iterator[Finding]:

@@ -210,7 +210,8 @@ class CalendarDirectory:
         if unknown:
             raise UnknownCalendar(
                 f"{tenant.name} has no calendar {_quoted(unknown)}. "
-                f"The operator adds one with `widgetsvc calendar add {tenant.slug} ID`."
+                f"The operator adds one with `widgetsvc calendar add {tenant.slug} ID`, "
+                "the tenant's server with `POST /manage/v1/calendars`."
             )
         return known
 
@@ -401,7 +402,8 @@ def _quoted(names: Sequence[str]) -> str:
 def _revoked(tenant: Tenant, application_calendar_id: str) -> CalendarRevoked:
     return CalendarRevoked(
         f"{tenant.name}'s calendar {application_calendar_id!r} has been revoked. The operator makes a new, "
-        f"empty one with `widgetsvc calendar add {tenant.slug} {application_calendar_id}`."
+        f"empty one with `widgetsvc calendar add {tenant.slug} {application_calendar_id}`, "
+        "the tenant's server with `POST /manage/v1/calendars`."
     )
 
 

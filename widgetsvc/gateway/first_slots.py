@@ -7,6 +7,7 @@ for now, it is not known what is free.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from threading import Lock
 from typing import Any
 
@@ -43,7 +44,8 @@ _log = logging.getLogger(__name__)
 class Search:
     """What an Element looks for. `tzid` is the zone of a query that names none.
 
-    `interval_minutes` is how far apart it lets meetings start, where the Element has a say in that.
+    `subs` are empty where the accounts are not known yet. `interval_minutes` is how far apart the Element
+    lets meetings start, where it has a say in that.
     """
 
     subs: tuple[str, ...]
@@ -109,15 +111,25 @@ class FirstSlots:
         """Whether a slot is offered and still free, asked anew; None where that could not be found out."""
         moment = moment_of(search.query, search.tzid, self._clock())
         slot = Period(start, start + search.duration)
-        if not any(each.start <= slot.start and slot.end <= each.end for each in periods(search.query, moment)):
+        offered = periods(search.query, moment)
+        if not any(each.start <= slot.start and slot.end <= each.end for each in offered):
             return False
         found = self._find(search, moment, [slot], 1)
         return None if found is None else start in found
 
+    def last_day(self, search: Search) -> date:
+        """The last day that a search looks at, in the zone of its hours."""
+        today = moment_of(search.query, search.tzid, self._clock()).today
+        return today + timedelta(days=search.query.days_ahead)
+
     def _find(
         self, search: Search, moment: Moment, within: Sequence[Period], most: int
     ) -> tuple[int, ...] | None:
-        if self._monotonic() < self._rests_until or self._counts.use(self._limited) is not None:
+        if (
+            not search.subs
+            or self._monotonic() < self._rests_until
+            or self._counts.use(self._limited) is not None
+        ):
             return None
         body: dict[str, Any] = availability_query(search.query, search.subs, moment)
         body["query_periods"] = [{"start": utc(each.start), "end": utc(each.end)} for each in within]

@@ -7,7 +7,6 @@ or is late, by a request. While the database does not answer, what is known is s
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.signing_keys import SigningKeyStore
 from widgetsvc.gateway.tenants import Tenant, TenantDirectory
 from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
+from widgetsvc.repeating import repeating
 
 POLL_SECONDS = 0.5
 """How often the thread asks for changes."""
@@ -205,19 +205,8 @@ class TenantRegistry:
     @contextmanager
     def following(self) -> Iterator[None]:
         """Ask for changes in a thread of its own until the context is left."""
-        ended = threading.Event()
-
-        def follow() -> None:
-            while not ended.wait(POLL_SECONDS):
-                self.catch_up_now()
-
-        thread = threading.Thread(target=follow, name="change follower", daemon=True)
-        thread.start()
-        try:
+        with repeating(self.catch_up_now, seconds=POLL_SECONDS, name="change follower"):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     def _ask(self) -> None:
         try:

@@ -71,6 +71,11 @@ class Policy:
     test_mode: bool = False
     """Whether pages may simulate failures with `data-simulate`; it grants nothing."""
 
+    def allows(self, element: Element) -> bool:
+        """Whether an element may be embedded."""
+        named = self.elements is None or element in self.elements
+        return named and element.permission in self.permissions
+
 
 @dataclass(frozen=True, slots=True)
 class Tenant:

@@ -4,12 +4,12 @@ What each has counted is added up in Redis a few times a second, so that a limit
 in between. While Redis does not answer each process goes on with what it knows.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from widgetsvc.clock import Clock, system_clock
 from widgetsvc.limits import Limited, LocalCounts
+from widgetsvc.repeating import repeating
 from widgetsvc.shared.connection import Connection, SharedCacheDown
 
 SYNC_SECONDS = 0.25
@@ -29,19 +29,10 @@ class SharedCounts(LocalCounts):
     @contextmanager
     def syncing(self) -> Iterator[None]:
         """Add up in a thread of its own until the context is left."""
-        ended = threading.Event()
-
-        def sync_on() -> None:
-            while not ended.wait(SYNC_SECONDS):
-                self.sync()
-
-        thread = threading.Thread(target=sync_on, name="limits", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(self.sync, seconds=SYNC_SECONDS, name="limits"):
+                yield
         finally:
-            ended.set()
-            thread.join()
             self.sync()
 
     def sync(self) -> None:

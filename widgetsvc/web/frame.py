@@ -3,40 +3,44 @@
 A widget's address does not name its element, so that iframes stay right when the widget changes.
 
 Who may frame it is the tenant's list of origins, enforced by the browser (`frame-ancestors`). Its HTML has
-no token, no event and no name in it: the loader inside asks for a token as on any other page, with the
-service's own origin. An assertion comes in the address's fragment (`#assertion=…`), which browsers send to no
-server, so that it stands in no log.
+no token and no event in it, and where access is signed neither names nor times: the loader inside asks for a
+token as on any other page, with the service's own origin. An assertion comes in the address's fragment
+(`#assertion=…`), which browsers send to no server, so that it stands in no log.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 from pydantic_core import from_json
 
-from widgetsvc.errors import Fault, InvalidRequest
+from widgetsvc.errors import Fault, InvalidRequest, UpstreamError
+from widgetsvc.gateway.calendars import TenantCalendar
+from widgetsvc.gateway.first_slots import Search
+from widgetsvc.gateway.origins import Origin
+from widgetsvc.gateway.queries import DEFAULT_QUERY
 from widgetsvc.gateway.registry import KnownTenant
-from widgetsvc.gateway.tenants import Access
+from widgetsvc.gateway.tenants import Access, Tenant
+from widgetsvc.gateway.widget_models import Callback, Message, takes_query
 from widgetsvc.gateway.widgets import Widget
 from widgetsvc.permissions import Element
 from widgetsvc.services import current_services
 from widgetsvc.timezones import is_zone
+from widgetsvc.web.first_paint import Offer, read_day, read_slot
 from widgetsvc.web.headers import frame_policy, new_nonce
+from widgetsvc.web.rate_limit import check_frame
 from widgetsvc.web.request_log import know_tenant
+from widgetsvc.web.tongue import Tongue, direction, tongue_of
 
 blueprint = Blueprint("frame", __name__)
 
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_WIDGET_PARAMETERS = {"key", "tzid", "locale", "options"}
+_WIDGET_PARAMETERS = {"key", "tzid", "locale", "options", "slot", "day", "host"}
 _PARAMETERS = _WIDGET_PARAMETERS | {"calendar"}
-_TITLES = {
-    Element.AGENDA: "Agenda",
-    Element.AVAILABILITY_RULES: "Bookable hours",
-    Element.AVAILABILITY_VIEWER: "Available times",
-    Element.CALENDAR_SYNC: "Connected calendars",
-    Element.DATE_TIME_PICKER: "Pick a day and time",
-    Element.SLOT_PICKER: "Pick a time",
-}
 
 
 @blueprint.get("/frame/<element>")
@@ -70,6 +74,7 @@ def _known() -> KnownTenant:
     key = request.args["key"]
     known = current_services().registry.by_publishable_key(key)
     know_tenant(known.tenant, key)
+    check_frame(known.tenant)
     known.tenant.check_active()
     return known
 
@@ -79,35 +84,155 @@ def _page(
 ) -> Response:
     services, tenant = current_services(), known.tenant
     signed = tenant.policy.access is Access.SIGNED or element.needs_assertion
-    if not signed:
+    asked = _asked(widget)
+    if signed:
         # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
-        services.calendars.check(tenant, calendars)
-    nonce = new_nonce()
-    locale = request.args.get("locale")
-    html = render_template(
+        offer = None
+    else:
+        found = services.calendars.check(tenant, calendars)
+        offer = _offer(known, element, found, asked, widget)
+    slot, day = _chosen(offer)
+    title = None if signed or widget is None else widget.draft.name
+    page = {
+        "nonce": new_nonce(),
+        "service_url": services.service.public_url,
+        "language": asked.language,
+        "direction": direction(asked.language),
+        "tongue": asked.tongue,
+        "title": title or asked.tongue.words.titles[element],
+        "titled": title is not None,
+        "hosted": request.headers.get("Sec-Fetch-Dest") == "document",
+        "top": offer is not None and offer.leaves_the_frame,
+    }
+    if offer is not None and slot is not None:
+        chosen = offer.chosen(slot)
+        message = widget.draft.after_pick if widget else None
+        return _answer(
+            tenant,
+            "slot.html",
+            page
+            | {
+                "chosen": chosen,
+                "times": offer.times(None) if chosen.is_free is False else None,
+                "message": message.text if isinstance(message, Message) else None,
+            },
+        )
+    return _answer(
+        tenant,
         "frame.html",
-        nonce=nonce,
-        service_url=services.service.public_url,
-        bundle=services.bundle,
-        widget=widget.widget_id if widget else None,
-        element=element.value,
-        key=request.args["key"],
-        calendars=calendars,
-        signed=signed,
-        tzid=request.args.get("tzid"),
-        locale=locale,
-        options=request.args.get("options"),
-        language=locale or (widget.draft.look.locale if widget else None) or "en",
-        title=(widget.draft.name if widget else None) or _TITLES[element],
+        page
+        | {
+            "bundle": services.bundle,
+            "core": services.loader.core,
+            "guest": services.loader.parts["guest"],
+            "host": _host(tenant),
+            "widget": widget.widget_id if widget else None,
+            "element": element.value,
+            "key": request.args["key"],
+            "calendars": calendars,
+            "signed": signed,
+            "tzid": request.args.get("tzid"),
+            "locale": request.args.get("locale"),
+            "options": request.args.get("options"),
+            "offers": offer is not None,
+            "times": offer.times(day) if offer else None,
+        },
     )
-    response = make_response(html)
+
+
+def _host(tenant: Tenant) -> str | None:
+    """The page that manages the frame by messages, where the tenant allows it; others are not talked to."""
+    origin = Origin.parse(request.args.get("host"))
+    return str(origin) if origin is not None and tenant.origins.match(origin) is not None else None
+
+
+def _answer(tenant: Tenant, template: str, page: Mapping[str, Any]) -> Response:
+    service = current_services().service
+    response = make_response(render_template(template, **page))
     response.headers["Cache-Control"] = "no-store"
+    response.vary.update(("Accept-Language", "Sec-Fetch-Dest"))
     response.headers["Content-Security-Policy"] = frame_policy(
-        nonce,
-        connect=["'self'", services.service.api_url],
+        page["nonce"],
+        connect=["'self'", service.api_url],
         ancestors=tenant.origins.frame_ancestors(),
     )
+    # Without both, pages that are isolated (HTML, cross-origin isolation) may not frame it.
+    response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How the page is to be shown: `tzid` is None where it is the tenant's or widget's to say."""
+
+    tzid: str | None
+    language: str
+    tongue: Tongue
+    options: Mapping[str, Any]
+
+
+def _asked(widget: Widget | None) -> _Asked:
+    """Read it as the loader does: parameters stand above options, and these above the widget."""
+    options = from_json(request.args.get("options") or "{}")
+    tzid = request.args.get("tzid") or options.get("tzid")
+    locale = request.args.get("locale") or options.get("locale") or (widget and widget.draft.look.locale)
+    if not isinstance(locale, str) or not _LOCALE.fullmatch(locale):
+        # The Element then speaks the browser's language.
+        tongue = tongue_of(request.accept_languages.values())
+        locale = tongue.tag
+    else:
+        tongue = tongue_of([locale])
+    return _Asked(tzid if isinstance(tzid, str) and is_zone(tzid) else None, locale, tongue, options)
+
+
+def _offer(
+    known: KnownTenant,
+    element: Element,
+    calendars: Mapping[str, TenantCalendar],
+    asked: _Asked,
+    widget: Widget | None,
+) -> Offer | None:
+    """What times the frame can show by itself; None where they are not for everybody, or not known here."""
+    policy = known.tenant.policy
+    # Options by which the Element looks for other times than the gateway would.
+    deciding = {"availability_query", *(("config",) if element is Element.AVAILABILITY_VIEWER else ())}
+    if not takes_query(element) or not policy.allows(element) or deciding & asked.options.keys():
+        return None
+    query = widget.draft.query if widget else DEFAULT_QUERY
+    zone = query.tzid or policy.tzid
+    return Offer(
+        slots=current_services().first_slots,
+        search=Search.of(element, _subs(known, calendars), query, zone),
+        tz=ZoneInfo(asked.tzid or zone),
+        tongue=asked.tongue,
+        after_pick=widget.draft.after_pick if widget else Callback(),
+    )
+
+
+def _subs(known: KnownTenant, calendars: Mapping[str, TenantCalendar]) -> tuple[str, ...]:
+    """The accounts behind calendars; empty where one has never been used, and creating it would take time."""
+    services = current_services()
+    subs = tuple(calendar.sub for calendar in calendars.values() if calendar.sub is not None)
+    if len(subs) == len(calendars):
+        return subs
+    try:
+        return services.registry.subs(known, tuple(calendars)) if services.backend is not None else ()
+    except UpstreamError:
+        return ()
+
+
+def _chosen(offer: Offer | None) -> tuple[int | None, date | None]:
+    """The slot and the day that the address names."""
+    slot, day = request.args.get("slot"), request.args.get("day")
+    faults = []
+    if slot and (offer is None or read_slot(slot) is None):
+        faults.append(Fault("slot", "is no start that this frame offers, such as 2031-06-25T09:00:00Z"))
+    if day and (offer is None or read_day(day) is None):
+        faults.append(Fault("day", "is no day that this frame offers, such as 2031-06-25"))
+    if faults:
+        raise InvalidRequest(faults)
+    return read_slot(slot) if slot else None, read_day(day) if day else None
 
 
 def _element(name: str) -> Element:

@@ -46,8 +46,9 @@ def page_policy(nonce: str) -> str:
 
 
 def install(app: Flask) -> None:
-    """Add CORS to the answers under `/embed/`."""
+    """Add CORS to the answers under `/embed/`, and let sandboxed frames load static files."""
     app.after_request(_add_cors)
+    app.after_request(_share_static_files)
 
 
 def harden(app: Flask, public_url: str) -> None:
@@ -77,6 +78,12 @@ def security_headers(*, secure: bool) -> dict[str, str]:
 def cors_headers(origin: str) -> dict[str, str]:
     """The headers that let a page of this origin read its answer (Fetch, CORS protocol)."""
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
+
+
+def _share_static_files(response: Response) -> Response:
+    if request.endpoint == "static":
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _add_cors(response: Response) -> Response:

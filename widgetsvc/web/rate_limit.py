@@ -31,7 +31,7 @@ class Allowances:
     address: Sequence[Allowance]
     """Of tokens, of frames and of hosted pages, each for itself, by client address."""
     key: Sequence[Allowance]
-    """Of tokens for one tenant."""
+    """Of tokens and of frames, each for itself, for one tenant."""
     origin: Sequence[Allowance]
     """Of tokens for one tenant's pages of one origin."""
     manage: Sequence[Allowance]
@@ -65,6 +65,10 @@ class RateLimit:
     def check_tenant(self, tenant: Tenant) -> None:
         """Hold a request for a token to the allowances of its tenant and origin. Raises RateLimited."""
         self._use([*self._of_tenant(tenant, str(Origin.parse(request.headers.get("Origin"))))])
+
+    def check_frame(self, tenant: Tenant) -> None:
+        """Hold a request for a frame to the allowance of its tenant. Raises RateLimited."""
+        self._use([*_limited("frame by key", str(tenant.tenant_id), self._allowances.key)])
 
     def _of_address(self, address: str) -> Iterator[Limited]:
         return _limited("token by address", _network(address), self._allowances.address)
@@ -114,6 +118,16 @@ def check_tenant(tenant: Tenant) -> None:
     limit = limit_of(current_app)
     if limit is not None:
         limit.check_tenant(tenant)
+
+
+def check_frame(tenant: Tenant) -> None:
+    """Hold the current request for a frame, which may ask for free slots, to its tenant's allowance.
+
+    Raises RateLimited.
+    """
+    limit = limit_of(current_app)
+    if limit is not None:
+        limit.check_frame(tenant)
 
 
 def limit_of(app: Flask) -> RateLimit | None:

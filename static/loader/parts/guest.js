@@ -1,1 +1,83 @@
-export default {};
+/** Shows an embed in a frame of the service: the guest's side. It runs in the service's own page, after the loader. */
+
+import { isObject } from "../page.js";
+import { fromHost, RELAYED, VERSIONS } from "../protocol.js";
+
+/** Milliseconds that the host has to answer; then the frame does as one does that nobody manages. */
+const PATIENCE = 3000;
+
+const container = /** @type {HTMLElement} */ (document.querySelector("[data-host]"));
+const host = String(container.dataset.host);
+
+/** @param {Record<string, any>} [given] @returns {import("../embed.js").Embed} */
+const mount = (given) => /** @type {any} */ (window).WidgetSvc.mount(container, { ...container.dataset, ...given });
+
+/** Only what was wished says something; an empty wish leaves what the address says. @param {Record<string, any>} given */
+const wished = (given) => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "" && value !== null));
+
+function start() {
+  const over = new AbortController();
+  const alone = setTimeout(() => {
+    over.abort();
+    mount();
+  }, PATIENCE);
+  const listen = (/** @type {MessageEvent} */ { data, origin, ports, source }) => {
+    if (source !== parent || origin !== host || !isObject(data) || data.widgetsvc !== "connect" || !ports[0]) return;
+    if (!VERSIONS.includes(data.version) || !isObject(data.settings?.given)) return;
+    over.abort();
+    clearTimeout(alone);
+    connect(ports[0], data.settings);
+  };
+  window.addEventListener("message", listen, { signal: over.signal });
+  parent.postMessage({ widgetsvc: "hello", versions: VERSIONS }, host);
+}
+
+/** @param {MessagePort} port @param {{given: Record<string, any>, fontFamily?: string}} settings */
+function connect(port, { given, fontFamily }) {
+  if (fontFamily) document.body.style.fontFamily = fontFamily;
+  for (const name of RELAYED) {
+    container.addEventListener(`widgetsvc:${name}`, (event) => {
+      const { detail } = /** @type {CustomEvent} */ (event);
+      port.postMessage({ type: "event", name, detail: JSON.parse(JSON.stringify(detail)) });
+    });
+  }
+  /** @type {Map<number, (told: {prevented: boolean, answer?: Promise<any>}) => void>} */
+  const picks = new Map();
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: any) => void}>} */
+  const outcomes = new Map();
+  port.onmessage = ({ data }) => {
+    const message = fromHost(data);
+    if (message?.type === "picked") {
+      const { id, prevented, answers } = message;
+      const answer = answers ? new Promise((resolve, reject) => outcomes.set(id, { resolve, reject })) : undefined;
+      picks.get(id)?.({ prevented, answer });
+      picks.delete(id);
+    } else if (message?.type === "outcome") {
+      const { id, value, error } = message;
+      if (error) outcomes.get(id)?.reject(Object.assign(new Error(error.message), { code: error.code }));
+      else outcomes.get(id)?.resolve(value);
+      outcomes.delete(id);
+    } else if (message?.type === "update") embed.update(wished(message.settings));
+  };
+  let last = 0;
+  const embed = mount(wished(given));
+  embed.relay = (slot) =>
+    new Promise((resolve) => {
+      picks.set(++last, resolve);
+      port.postMessage({ type: "pick", id: last, slot });
+    });
+  watchHeight(port);
+}
+
+/** Tells the height of what is shown, which does not depend on the frame's. @param {MessagePort} port */
+function watchHeight(port) {
+  let told = 0;
+  new ResizeObserver(() => {
+    const height = Math.ceil(container.getBoundingClientRect().height);
+    if (height && height !== told) port.postMessage({ type: "height", height: (told = height) });
+  }).observe(container);
+}
+
+start();
+
+export default start;

@@ -15,8 +15,8 @@ from widgetsvc import database
 from widgetsvc.calendars.store.schema import applications
 
 APPLICATION = {"client_id": "app_1", "client_secret_hash": b"1", "name": "App", "created_at": 0}
-NO_HANG = 10.0
-"""Seconds within which whoever waits is told, on a machine that is busy with other tests."""
+NO_HANG = 30.0
+"""Seconds within which whoever waits is told, on a throttled machine; the service waits for a few."""
 
 UPGRADE = "import sys; from widgetsvc import database; database.upgrade(database.connect(sys.argv[1]))"
 
@@ -86,7 +86,7 @@ def test_a_server_that_stands_still_is_given_up_and_found_again(
         server.thaw()
 
     assert waited < NO_HANG
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:
         try:
             write(postgres)
@@ -170,7 +170,7 @@ def test_processes_that_upgrade_at_once_agree(server: PostgresServer) -> None:
         for _ in range(4)
     ]
 
-    assert [process.communicate(timeout=60)[1] for process in upgrades] == [""] * 4
+    assert [process.communicate(timeout=180)[1] for process in upgrades] == [""] * 4
     assert [process.returncode for process in upgrades] == [0] * 4
     engine = database.connect(url)
     assert database.is_current(engine)
@@ -186,7 +186,7 @@ def test_an_upgrade_that_is_cut_short_leaves_nothing_behind(server: PostgresServ
         holder.execute("LOCK TABLE applications")
         process = subprocess.Popen([sys.executable, "-c", UPGRADE, url], cwd=ROOT, stderr=subprocess.DEVNULL)
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 180
         while not holder.execute(waiting).fetchone()[0]:
             assert time.monotonic() < deadline, "the upgrade never came to the table"
             time.sleep(0.05)

@@ -12,7 +12,7 @@ from tests.processes import RunningService
 from tests.servers import PATIENTLY, PostgresServer
 
 PAGE = "https://jobs.example.com"
-SOON = 15.0
+SOON = 60.0
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -26,11 +26,11 @@ def test_a_restart_of_postgresql_costs_no_cached_token(tmp_path: Path) -> None:
     with PostgresServer(durable=True) as postgres:
         url = f"{postgres.create_database('test')}?{PATIENTLY}"
         environment = {"WIDGETSVC_DATABASE_URL": url, "WIDGETSVC_RATE_LIMIT": "off"}
-        with RunningService(tmp_path / "data", environment=environment) as service:
+        with RunningService(tmp_path / "data", environment=environment, apart=True) as service:
             created = service.run("tenant", "create", "acme", "--name", "Acme", "--origin", PAGE)
             service.run("calendar", "add", "acme", "store-42")
             form = {"key": created["publishable_key"], "element": "agenda", "calendar": "store-42"}
-            http = httpx.Client(base_url=service.url, headers={"Origin": PAGE}, trust_env=False, timeout=30)
+            http = httpx.Client(base_url=service.url, headers={"Origin": PAGE}, trust_env=False, timeout=SOON)
 
             def ask() -> int:
                 return http.post("/embed/token", data=form).status_code
