@@ -59,12 +59,14 @@ const define = {
   __BUNDLE_PATH__: JSON.stringify(`elements/${ELEMENTS_VERSION}/CronofyElements.js`),
   __BUNDLE_INTEGRITY__: JSON.stringify(integrity(read(`${ELEMENTS}/dist/CronofyElements.js`))),
 };
-// A part leaves its export on its own tag, where the loader picks it up: no global.
+// A part leaves its export on its own tag, where the loader picks it up: no global. A <form name="currentScript">
+// shadows the property of document, but not the getter behind it.
+const TAG = 'Object.getOwnPropertyDescriptor(Document.prototype,"currentScript").get.call(document)';
 const asPart = {
   format: "iife",
   globalName: "part",
   banner: { js: "(()=>{" },
-  footer: { js: "document.currentScript.exported=part.default})();" },
+  footer: { js: `${TAG}.exported=part.default})();` },
 };
 const part = async (name, known = []) => [
   name,
@@ -73,7 +75,7 @@ const part = async (name, known = []) => [
 /** A language's texts; English comes with the keeper. */
 const words = (language) => {
   const texts = JSON.parse(read(`static/loader/words/${language}.json`).toString());
-  return [`words/${language}`, keep(Buffer.from(`document.currentScript.exported=${JSON.stringify(texts)}`))];
+  return [`words/${language}`, keep(Buffer.from(`${TAG}.exported=${JSON.stringify(texts)}`))];
 };
 const kept = [...(await Promise.all(KEPT.map((name) => part(name)))), ...LANGUAGES.map(words)];
 const parts = await Promise.all(PARTS.map((name) => part(name, kept)));

@@ -6,7 +6,7 @@
  * after a 401, and leave behind in `session.note` why they failed. All other calls pass untouched.
  */
 
-import { ask, atEnd, failure } from "./page.js";
+import { ask, atEnd, failure, isObject, own, parseJson } from "./page.js";
 
 /** @typedef {import("./tokens.js").Session} Session */
 
@@ -46,6 +46,22 @@ export function attend(session, signal) {
 /** @type {Record<number, string>} */
 const CODES = { 401: "expired_token", 403: "permission_not_allowed", 422: "query_rejected", 429: "rate_limited" };
 
+/** Without one of these, an Element draws its error box and may say nothing. @type {Record<string, string[]>} */
+const EXPECTED = {
+  availability: ["available_slots", "available_periods", "available_bookable_events"],
+  events: ["events"],
+  free_busy: ["free_busy"],
+  sequenced_availability: ["sequences"],
+};
+
+/** @param {URL} url @param {Response} answer */
+async function isUsable({ pathname }, answer) {
+  const expected = own(EXPECTED, pathname.slice(pathname.lastIndexOf("/") + 1));
+  if (!expected) return true;
+  const body = parseJson(await answer.clone().text());
+  return isObject(body) && expected.some((/** @type {string} */ name) => Array.isArray(own(body, name)));
+}
+
 /** @param {Session} session @param {URL} url @param {RequestInit} init @returns {Promise<Response>} */
 async function call(session, url, init) {
   // An unsaved rule is the one failure that can leave the visitor's edits in place, if it reads like a bad request.
@@ -65,8 +81,8 @@ async function call(session, url, init) {
     session.note = undefined;
     const { ok, status, headers } = answer;
     // A rule that does not exist yet is no failure.
-    if (ok || status === 404) return answer;
-    const code = CODES[status] || (status < 500 ? "element_failed" : "upstream_unavailable");
+    if (status === 404 || (ok && (await isUsable(url, answer)))) return answer;
+    const code = CODES[status] || (ok ? "unexpected_answer" : status < 500 ? "element_failed" : "upstream_unavailable");
     const detail = `${url.pathname} was answered with ${status}: ${(await answer.text()).slice(0, 500)}`;
     throw failure(code, detail, { retryAfter: +(headers.get("Retry-After") || 0) });
   } catch (error) {

@@ -154,9 +154,9 @@ export class Embed {
 
   /** The words are out of reach, as the service may be. @param {AbortSignal} signal @param {Failure} [error] */
   stammer(signal, error) {
-    if (signal.aborted || !error) return;
-    error.told = true;
+    if (signal.aborted || !error || error.told) return;
     const code = error.code === "silence" ? (navigator.onLine ? "service_unreachable" : "offline") : error.code;
+    error.told = code;
     const message = `The calendar ${error.waits ? "is taking longer than usual" : "could not be loaded"}.`;
     console.error(`widgetsvc: ${code} — ${error.message}`);
     const panel = create("div", { margin: "auto", padding: "20px", textAlign: "center" }, `${message} `);
@@ -166,9 +166,7 @@ export class Embed {
     panel.append(button);
     this.show(panel);
     this.emit("error", { code, message, retryable: true, support_code: error.support_code });
-    if (error.stays) return;
-    // What the keeper says when it comes after all would be said twice.
-    window.addEventListener("online", () => this.start(), { once: true, signal: this.renew().signal });
+    if (!error.stays) window.addEventListener("online", () => this.start(), { once: true, signal });
   }
 
   /** The keyboard's place on the page does not go with what goes. @param {() => void} work */

@@ -177,8 +177,9 @@ async function fail(embed, error) {
     sayings.set(embed, { panel, code: cause.code });
     embed.show(panel, cause.stays ? 2 : 1);
     if (focused) panel.querySelector("button")?.focus({ preventScroll: true });
-    if (!cause.told) report(embed, cause, entry, panel);
+    if (cause.told !== cause.code) report(embed, cause, entry, panel);
   }
+  if (!entry.retry) embed.reject?.(cause);
   const { panel } = embed;
   if (again && panel) tryAgain(embed, panel, cause.code === "offline" ? undefined : nextWait(embed, cause.retryAfter));
 }
@@ -195,7 +196,6 @@ function report(embed, error, entry, panel) {
   console.error([`widgetsvc: ${code} —`, error.message, fix, docs, support].filter(Boolean).join(" "));
   const message = [...panel.querySelectorAll("strong, strong + span")].map((node) => node.textContent).join(" ");
   const retryable = Boolean(entry.retry || error.reload);
-  if (!entry.retry) embed.reject?.(error);
   embed.emit("error", { code, message, fix, docs, retryable, support_code });
 }
 

@@ -1,0 +1,51 @@
+"""What tests of states have in common: what the page hears, what the visitor reads."""
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, Route
+
+LISTEN = """
+window.heard = [];
+for (const name of ["ready", "error", "empty", "renewed", "slot-picked"]) {
+  addEventListener(`widgetsvc:${name}`, ({ detail }) => heard.push({ name, ...detail }));
+}
+"""
+
+TRY_AGAIN = "Try again"
+OWN_PAGE = "Open the calendar on a page of its own"
+
+
+def alert(page: Page) -> Locator:
+    """The panel or notice that says what is wrong."""
+    return page.locator("[role=group] > [role=alert]")
+
+
+def status(page: Page) -> Locator:
+    """The panel or notice that says that something is awaited."""
+    return page.locator("[role=group] > [role=status]")
+
+
+def wait_for_event(page: Page, name: str, times: int = 1) -> list[dict[str, Any]]:
+    """Return the events of this name as soon as there are so many."""
+    page.wait_for_function(
+        "([name, times]) => heard.filter((event) => event.name === name).length >= times", arg=[name, times]
+    )
+    return events(page, name)
+
+
+def events(page: Page, name: str) -> list[dict[str, Any]]:
+    """The events of this name so far."""
+    found: list[dict[str, Any]] = page.evaluate(
+        "(name) => heard.filter((event) => event.name === name)", name
+    )
+    return found
+
+
+def only_error(page: Page) -> dict[str, Any]:
+    """The one failure that the page has heard of."""
+    (error,) = wait_for_event(page, "error")
+    return error
+
+
+def hang(_route: Route) -> None:
+    """Leave a request without an answer."""
