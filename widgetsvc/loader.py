@@ -51,6 +51,10 @@ class Loader:
         """The core, as `/embed.js` serves it."""
         return _encoded(self.files[self.core.path])
 
+    def declarations(self) -> Encoded:
+        """Its API in TypeScript, as `/embed.d.ts` serves it."""
+        return _encoded(SOURCES / "widgetsvc.d.ts")
+
     def file(self, path: str) -> Encoded | None:
         """A file of any version, None where there is none."""
         return _encoded(self.files[path]) if path in self.files else None

@@ -59,6 +59,14 @@ def test_the_loader_is_short_lived_and_readable_by_any_page(http: FlaskClient) -
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
+def test_the_declarations_are_served_beside_the_loader(http: FlaskClient) -> None:
+    response = http.get("/embed.d.ts")
+
+    assert response.mimetype == "application/typescript"
+    assert response.headers["Cache-Control"] == http.get("/embed.js").headers["Cache-Control"]
+    assert "declare const WidgetSvc" in response.text
+
+
 def test_the_loader_knows_the_bundle_and_no_tenant(http: FlaskClient) -> None:
     text = http.get("/embed.js").text
 

@@ -17,6 +17,12 @@ def loader() -> Response:
     return _script(current_services().loader.current(), _LOADER_CACHE)
 
 
+@blueprint.get("/embed.d.ts")
+def declarations() -> Response:
+    """The TypeScript declarations of the loader's API and events."""
+    return _script(current_services().loader.declarations(), _LOADER_CACHE, "application/typescript")
+
+
 @blueprint.get("/embed/<version>/<name>.js")
 def pinned_loader(version: str, name: str) -> Response:
     """A file of the loader whose name says its content, of this version or an earlier one."""
@@ -37,10 +43,10 @@ def bundle() -> Response:
     return _script(content, _PINNED_CACHE)
 
 
-def _script(encoded: Encoded, cache_control: str) -> Response:
+def _script(encoded: Encoded, cache_control: str, mimetype: str = "text/javascript") -> Response:
     encoding = request.accept_encodings.best_match(["br", "gzip"]) if request.accept_encodings else None
     body = {"br": encoded.brotli, "gzip": encoded.gzip}.get(encoding or "", encoded.identity)
-    response = Response(body, mimetype="text/javascript")
+    response = Response(body, mimetype=mimetype)
     if body is not encoded.identity and encoding is not None:
         response.headers["Content-Encoding"] = encoding
     response.vary.add("Accept-Encoding")
