@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The Elements' options, as attributes of a tag and as JSON: they reach it, or their fault is named."""
-=======
 """The Elements' options, as attributes and as JSON: they reach the Element, or their fault is named."""
->>>>>>> outcome
 
 import json
 import re
@@ -96,13 +92,8 @@ def test_a_query_of_the_tags_own_is_asked(
     ],
     ids=["color", "mode", "time", "date", "json", "integer", "boolean", "group"],
 )
-<<<<<<< HEAD
-def test_a_wrong_value_is_named_with_what_to_write(  # noqa: PLR0917 - fixtures
-    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, attribute: str, value: str, said: str
-=======
 def test_a_wrong_value_is_named_with_what_to_write(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, attribute: tuple[str, str], said: str
->>>>>>> outcome
 ) -> None:
     name, value = attribute
     tag = tenant.tag("slot-picker", calendar, **{name: value, "calender": "x"})
