@@ -220,8 +220,8 @@ export class Embed {
     this.observer.disconnect();
     this.hidden?.forEach((restore) => restore());
     this.box.remove();
+    this.container.setAttribute("style", this.style || "");
     if (this.style === null) this.container.removeAttribute("style");
-    else this.container.style.cssText = this.style;
     this.reject?.(failure("destroyed", "The embed was destroyed before it was ready."));
     this.gone?.();
   }

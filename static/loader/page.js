@@ -63,7 +63,8 @@ export const SERVICE = OWN_TAG?.src.replace(/embed(\.js|\/[^/]+\/[^/]+\.js)([?#]
 export const violations = new Map();
 
 document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition, effectiveDirective, sourceFile }) => {
-  const ours = blockedURI.startsWith(SERVICE) || sourceFile?.startsWith(SERVICE);
+  // Of frames, browsers tell the origin only.
+  const ours = `${blockedURI}/`.startsWith(SERVICE) || [blockedURI, sourceFile].some((url) => url?.startsWith(SERVICE));
   if (disposition === "enforce" && ours) violations.set(effectiveDirective, blockedURI);
 });
 

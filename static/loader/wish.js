@@ -15,7 +15,7 @@ export const ELEMENTS = /** @type {Record<string, [string, number, number]>} */ 
 
 /** What is read here; any other attribute is the business of a part. */
 export const NAMES =
-  "key widget element calendar calendars assertion mode form label height simulate theme tzid locale options texts widgetsvc".split(" ");
+  "key widget element calendar calendars assertion mode form label height simulate theme tzid locale options texts widgetsvc host".split(" ");
 
 /**
  * @typedef {Record<string, any>} Given Attributes as in a dataset (`availabilityQuery`), or mount()'s options.

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 from widgetsvc.errors import Fault, InvalidRequest, UpstreamError
 from widgetsvc.gateway.calendars import TenantCalendar
 from widgetsvc.gateway.first_slots import Search
+from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.queries import DEFAULT_QUERY
 from widgetsvc.gateway.registry import KnownTenant
 from widgetsvc.gateway.tenants import Access, Tenant
@@ -38,7 +39,7 @@ from widgetsvc.web.tongue import Tongue, direction, tongue_of
 blueprint = Blueprint("frame", __name__)
 
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
-_WIDGET_PARAMETERS = {"key", "tzid", "locale", "options", "slot", "day"}
+_WIDGET_PARAMETERS = {"key", "tzid", "locale", "options", "slot", "day", "host"}
 _PARAMETERS = _WIDGET_PARAMETERS | {"calendar"}
 
 
@@ -123,6 +124,8 @@ def _page(
         | {
             "bundle": services.bundle,
             "core": services.loader.core,
+            "guest": services.loader.parts["guest"],
+            "host": _host(tenant),
             "widget": widget.widget_id if widget else None,
             "element": element.value,
             "key": request.args["key"],
@@ -135,6 +138,12 @@ def _page(
             "times": offer.times(day) if offer else None,
         },
     )
+
+
+def _host(tenant: Tenant) -> str | None:
+    """The page that manages the frame by messages, where the tenant allows it; others are not talked to."""
+    origin = Origin.parse(request.args.get("host"))
+    return str(origin) if origin is not None and tenant.origins.match(origin) is not None else None
 
 
 def _answer(tenant: Tenant, template: str, page: Mapping[str, Any]) -> Response:

@@ -10,8 +10,8 @@ import { Session } from "../tokens.js";
  * @typedef {import("../wish.js").Wish} Wish
  */
 
-/** Milliseconds that a page in the frame has to say hello when it has loaded. */
-const GRACE = 1500;
+/** Milliseconds that a loaded frame has for a hello that is still on its way; it was said before the page had loaded. */
+const GRACE = 500;
 
 /** Heights that grow one after the other before it is taken for a loop. */
 const MOST_GROWTHS = 40;
