@@ -1,8 +1,8 @@
 """What a page's Content-Security-Policies keep from an embed, and what they have to be instead.
 
 Every policy has to allow what is needed. The UI Elements' styles come by hash; where they are kept out, the
-loader shows the calendar in a frame, unless the markup says otherwise. It tries them only on pages that do not
-look as if that would fail (`stylesWork` in static/loader/embed.js).
+loader shows the calendar in a frame, unless the markup says otherwise. It does not try them on pages that look
+as if that would fail (`stylesWork` in static/loader/embed.js).
 """
 
 import base64
@@ -83,7 +83,7 @@ def judge_policies(needs: Needs, page: Page, installation: Installation) -> Iter
             yield Finding(each.check, each.status, each.words, each.fix or corrected)
     if needs.wherever and not _tries_styles(needs, page) and not any(map(_missing_styles, page.enforced)):
         words = (
-            "the loader takes it that styles do not work here, since the page has none without a nonce that do, "
+            "the loader takes it that styles do not work here, as the page has none that do without a nonce, "
             "and shows the calendar in a frame; this has it in the page itself:"
         )
         yield Finding("style-src", Status.WARNING, words, 'data-mode="inline"')
