@@ -21,10 +21,14 @@ def tag(tenant: Tenant) -> str:
     return tenant.tag("slot-picker", "doctor-1")
 
 
-def faults(tenant: Tenant, url: str) -> list[dict[str, Any]]:
+def told(tenant: Tenant, url: str, status: str) -> list[dict[str, Any]]:
     shell = Shell(tenant.service.data_dir)
     result = shell.try_("doctor", url, "--allow-private", "--json", public_url=tenant.service.url)
-    return [finding for finding in json.loads(result.stdout) if finding["status"] == "fault"]
+    return [finding for finding in json.loads(result.stdout) if finding["status"] == status]
+
+
+def faults(tenant: Tenant, url: str) -> list[dict[str, Any]]:
+    return told(tenant, url, "fault")
 
 
 def guarded(policy: str) -> dict[str, str]:
@@ -98,6 +102,27 @@ def test_what_is_no_fault_shows_the_calendar(
     assert faults(tenant, address) == []
     expect(visit.open(address).locator(".SlotPicker").first).to_be_visible()
     assert visit.policy_violations() == []
+
+
+FRAMED = [
+    ("", "script-src {url}; style-src 'self'; connect-src 'none'"),
+    (' nonce="abc"', "script-src 'nonce-abc'; style-src {styles}; connect-src 'none'; frame-src {url}"),
+]
+
+
+@pytest.mark.parametrize(("attribute", "policy"), FRAMED, ids=[policy for _, policy in FRAMED])
+def test_where_a_frame_is_foretold_a_frame_is_shown(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, tag: str, attribute: str, policy: str
+) -> None:
+    headers = guarded(policy.format(url=tenant.service.url, styles=STYLES))
+    body = tag.replace("<script", f"<script{attribute}")
+    address = partner.origin + partner.put(body, headers=headers)
+
+    assert faults(tenant, address) == []
+    (warning,) = told(tenant, address, "warning")
+    assert "in a frame" in warning["detail"]
+    page = visit.open(address)
+    expect(page.frame_locator("iframe").locator(".SlotPicker").first).to_be_visible()
 
 
 def test_a_page_that_is_isolated_from_other_origins_holds_calendars(

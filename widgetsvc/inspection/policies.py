@@ -1,8 +1,8 @@
 """What a page's Content-Security-Policies keep from an embed, and what they have to be instead.
 
 Every policy has to allow what is needed. The UI Elements' styles come by hash; where they are kept out, the
-loader shows the calendar in a frame, unless the markup says otherwise. It does not try them on pages that look
-as if that would fail (`stylesWork` in static/loader/embed.js).
+loader shows the calendar in a frame, unless the markup says otherwise. It does not try them on pages that
+look as if that would fail (`stylesWork` in static/loader/embed.js).
 """
 
 import base64
