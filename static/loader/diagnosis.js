@@ -2,6 +2,7 @@
 
 import { failure } from "./page.js";
 import { faultsOf } from "./faults.js";
+import { faultsOfOptions } from "./options.js";
 
 /**
  * @typedef {import("./embed.js").Embed} Embed
@@ -14,6 +15,9 @@ const VIOLATION_DELAY = 100;
 
 /** Failures whose cause may be another than it seems. */
 const UNCLEAR = ["silence", "bundle_failed", "framed_out", "timed_out"];
+
+/** What an Element makes of an option that it cannot use. */
+const REJECTIONS = ["element_crashed", "element_rejected"];
 
 /** @param {string} service */
 async function isReachable(service) {
@@ -44,6 +48,10 @@ export async function diagnose(embed, error) {
   };
   if (error.code === "invalid_tag" || error.code === "unexpected_error") {
     const faults = faultsOf(given, container);
+    return faults.length ? become(failure("invalid_tag", faults.join(" "))) : error;
+  }
+  if (REJECTIONS.includes(error.code) && embed.wish) {
+    const faults = faultsOfOptions(embed.wish.options, embed.element);
     return faults.length ? become(failure("invalid_tag", faults.join(" "))) : error;
   }
   if (error.waits || !UNCLEAR.includes(error.code)) return error;

@@ -45,6 +45,8 @@ export class Embed {
     this.late = false;
     /** @type {string | undefined} */
     this.support = undefined;
+    /** The time zone that the Element shows, as far as it is known. @type {string | undefined} */
+    this.zone = undefined;
     /** What is said in place of the Element or below it. @type {HTMLElement | undefined} */
     this.panel = undefined;
     /** @type {import("./wish.js").Wish | undefined} */

@@ -1,5 +1,6 @@
 /** What is wrong with a tag, in words for the developer who wrote it. */
 
+import { attribute, OPTION_NAMES, readOptions } from "./options.js";
 import { isObject, own, parseJson } from "./page.js";
 import { ELEMENTS, NAMES } from "./wish.js";
 
@@ -29,15 +30,12 @@ function nearest(word, known) {
   return edits <= Math.min(2, best.length / 3) ? best : undefined;
 }
 
-/** @param {string} name As in a dataset. @returns {string} as it is written in HTML */
-const attribute = (name) => `data-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /**
  * Attributes that are none, but nearly.
  * @param {Given} given @param {string[]} [more] Names that other parts read. @returns {string[]}
  */
 export function misspelt(given, more = []) {
-  const known = [...NAMES, ...more];
+  const known = [...NAMES, ...OPTION_NAMES, ...more];
   return Object.keys(given)
     .filter((name) => !known.includes(name))
     .flatMap((name) => {
@@ -95,6 +93,7 @@ export function faultsOf(given, container) {
     !isJson(own(given, "options")) && "data-options is not a JSON object.",
     !isJson(own(given, "texts")) && "data-texts is not a JSON object.",
     script && !isJson(script.textContent) && "The JSON script in the container does not hold a JSON object.",
+    ...readOptions(given).faults,
     ...misspelt(given),
   ].flatMap((fault) => fault || []);
 }

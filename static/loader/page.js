@@ -71,9 +71,9 @@ document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition,
 /**
  * `retryAfter` in seconds; `reload`: only the whole page can be tried again; `stays`: what is shown goes on;
  * `saves`: it kept the visitor's edits from being saved; `waits`: what is late may still come; `blocked`: the
- * policy's directive that may be the reason; `fix`: for the developer; `told`: the page and its visitor know.
+ * policy's directive that may be the reason; `fix`: for the developer; `told`: the page and its visitor know; `again` does the same once more where it stands.
  * @typedef {{support_code?: string, retryAfter?: number, reload?: boolean, stays?: boolean, saves?: boolean,
- *   waits?: boolean, blocked?: string, fix?: string, told?: boolean}} Circumstances
+ *   waits?: boolean, blocked?: string, fix?: string, told?: boolean, again?: () => void}} Circumstances
  * @typedef {Error & {code: string} & Circumstances} Failure
  */
 

@@ -79,11 +79,14 @@ function createLink(text, href) {
   return outlined(link);
 }
 
-/** A calendar's sheet, drawn in the text's colour. */
-function createMark() {
+const EXCLAMATION = "M14 16v3M14 22v.5";
+const TICK = "M10 18.5l3 3l6-6";
+
+/** A calendar's sheet with a sign on it, drawn in the text's colour. @param {string} sign */
+function createMark(sign) {
   const [svg, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
   const drawing = {
-    d: "M5 7h18a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2zM3 13h22M9 3v7M19 3v7M14 16v3M14 22v.5",
+    d: "M5 7h18a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2zM3 13h22M9 3v7M19 3v7" + sign,
     fill: "none",
     stroke: "currentColor",
     "stroke-width": "1.5",
@@ -105,7 +108,7 @@ function createMark() {
  */
 export function createAlert(words, { lead, lines, button, link, support, slim }) {
   const panel = createPanel("alert", words, slim ? { marginTop: "12px", padding: "12px 16px" } : {});
-  if (!slim) panel.append(createMark());
+  if (!slim) panel.append(createMark(EXCLAMATION));
   panel.append(create("strong", { fontWeight: "600", maxWidth: "40ch", textWrap: "balance" }, lead));
   for (const line of lines) panel.append(create("span", QUIET, line));
   const actions = create("div", {
@@ -122,6 +125,24 @@ export function createAlert(words, { lead, lines, button, link, support, slim })
     const small = create("small", { ...QUIET, marginTop: "8px" }, `${words.text("support")} `);
     small.append(create("bdi", { fontVariantNumeric: "tabular-nums" }, support));
     panel.append(small);
+  }
+  return panel;
+}
+
+/**
+ * Says what has become of a pick; it can be given the keyboard's place.
+ * @param {Words} words @param {string} lead @param {string[]} [lines] @param {boolean} [done] It is as the visitor wanted.
+ */
+export function createOutcome(words, lead, lines = [], done = false) {
+  const panel = createPanel("status", words, { outline: "none" });
+  panel.tabIndex = -1;
+  if (done) panel.append(createMark(TICK));
+  panel.append(create("strong", { fontWeight: "600", maxWidth: "40ch", textWrap: "balance" }, lead));
+  for (const line of lines) {
+    const node = create("span", QUIET, line);
+    // Written by the page or by the browser, in whatever language.
+    node.dir = "auto";
+    panel.append(node);
   }
   return panel;
 }

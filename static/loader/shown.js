@@ -63,11 +63,21 @@ export function tell(embed, slot) {
 
 /**
  * A visitor has picked a slot: the page is told. What the widget wants to follow, follows unless a listener of the
- * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`.
+ * event objects; a listener that books the slot itself says so by `detail.respondWith(promise)`, which resolves to
+ * `{message?, booking?}`, or rejects with something whose `code` may be `slot_taken`.
  * @param {Embed} embed @param {{start: string, end: string}} slot @param {import("./tokens.js").AfterPick} [after_pick]
+ * @returns {Promise<boolean>} false where nothing has come of it, so that the same slot may be picked again
  */
 export async function pick(embed, slot, after_pick) {
   const { prevented, answer } = await (embed.relay ? embed.relay(slot) : tell(embed, slot));
   const follows = prevented ? undefined : after_pick;
-  if (answer || follows) (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+  if (!answer && !follows) return true;
+  // It is waited for in its turn; until then it must not pass for a failure that nobody hears.
+  answer?.catch(() => {});
+  try {
+    return await (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+  } catch (error) {
+    embed.fail(Object.assign(/** @type {import("./page.js").Failure} */ (error), { stays: true }));
+    return false;
+  }
 }

@@ -13,7 +13,7 @@ import { own, parseJson } from "./page.js";
 const LANGUAGE_DEADLINE = 800;
 
 /** @param {Embed} embed @returns {string} such as de-AT; the one that is spoken around the embed */
-function languageOf({ container, wish }) {
+export function languageOf({ container, wish }) {
   const speaking = /** @type {HTMLElement | null} */ (container.closest("[lang]"));
   return wish?.language || speaking?.lang || navigator.language || "en";
 }

@@ -70,6 +70,7 @@ function mount(embed, wished, { element, options: granted, after_pick }, element
   }
   // The Agenda sorts events into the browser's days, whatever zone it is told to write their times in.
   options.tzid ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
+  embed.zone = options.tzid;
   options.callback = (/** @type {any} */ message) => {
     const { notification = {} } = message || {};
     if (starting && notification.type === "error") complaint = notification;
@@ -123,7 +124,7 @@ function watch(embed, node, signal) {
 function listener(embed, session, element, after_pick) {
   /** @type {string | undefined} */
   let last;
-  return (/** @type {any} */ { type, slot, message, errors }) => {
+  return (/** @type {any} */ { type, slot, tzid, message, errors }) => {
     if (type === "error") {
       const why = session.note || failure("element_failed", `${message} ${JSON.stringify(errors || {})}`);
       // The viewer recovers by itself as soon as another week loads.
@@ -132,7 +133,9 @@ function listener(embed, session, element, after_pick) {
     } else if (type === "slot_selected") {
       // Pressing “Confirm” again reports the same slot again.
       const picked = `${slot?.start}/${slot?.end}`;
-      if (picked !== last) pick(embed, slot, after_pick);
+      // The visitor may have chosen another zone in the Element.
+      embed.zone = tzid || embed.zone;
+      if (picked !== last) pick(embed, slot, after_pick).then((counts) => counts || (last = undefined));
       last = picked;
     } else if (type === "no_slots_found") embed.emit("empty");
     if (/slots/.test(type)) heard(embed);

@@ -146,7 +146,7 @@ function compose(embed, words, error, entry, again) {
 function buttonFor(embed, words, error, name) {
   // What could not be saved would be lost; it is saved again where it stands.
   if (error.saves) return undefined;
-  if (!error.reload) return { text: words.text(name), act: () => retry(embed, words) };
+  if (!error.reload) return { text: words.text(name), act: error.again || (() => retry(embed, words)) };
   // A frame would come back with the same address; its page has to be reloaded.
   return window.top === window ? { text: words.text("reload"), act: () => location.reload() } : undefined;
 }
@@ -156,7 +156,7 @@ async function fail(embed, error) {
   const speech = wordsFor(embed);
   if (error.waits) return wait(embed, error, await speech, embed.run.signal);
   // What goes on for the visitor's sake alone, need not where there is nothing of the visitor's in it.
-  if (error.stays && !error.saves && !touched.has(embed)) {
+  if (error.stays && !error.saves && !error.again && !touched.has(embed)) {
     error.stays = embed.late = false;
     embed.renew();
   }
