@@ -336,11 +336,11 @@ def test_another_installations_loader_is_a_warning(findings: Examine) -> None:
 
 
 def test_what_the_tag_has_besides_stays_in_the_correction(findings: Examine) -> None:
-    script = TAG.replace("async ", "").replace("<script", '<script id=a nonce="r4nd0m" data-mode=""')
+    script = TAG.replace("async ", "").replace("<script", '<script id=a nonce="r4nd0m" data-mode="inline"')
     finding = only(findings(script))
 
     assert finding.fix == (
-        f'<script async src="{SRC}" id="a" nonce="…" data-mode data-key="{KEY}" '
+        f'<script async src="{SRC}" id="a" nonce="…" data-mode="inline" data-key="{KEY}" '
         'data-element="slot-picker" data-calendar="store-42"></script>'
     )
 
@@ -363,8 +363,8 @@ def test_the_service_itself_is_always_allowed(findings: Examine) -> None:
 
 # Content-Security-Policy
 
-NONCED = TAG.replace("<script", '<script nonce="abc"')
 INLINE = tag(data_mode="inline")
+NONCED = INLINE.replace("<script", '<script nonce="abc"')
 FRAMED = tag(data_mode="frame")
 GOOD = f"script-src {SERVICE}; connect-src {SERVICE}; style-src {HASHES}"
 
@@ -506,12 +506,47 @@ def test_where_the_styles_are_kept_out_and_frames_are_not_a_frame_is_shown(findi
     assert worse(findings(TAG, csp(finding.fix.partition(": ")[2]))) == []
 
 
+OWN_STYLE = "<style>p { margin: 0 }</style>"
+OWN_HASH = f"'sha256-{base64.b64encode(hashlib.sha256(b'p { margin: 0 }').digest()).decode()}'"
+NONCED_TAG = TAG.replace("<script", '<script nonce="abc"')
+
+
+@pytest.mark.parametrize(
+    ("body", "policy"),
+    [
+        (NONCED_TAG, f"script-src 'nonce-abc' 'strict-dynamic'; style-src {HASHES}"),
+        (NONCED_TAG, "script-src 'nonce-abc'; connect-src 'none'"),
+        (TAG + OWN_STYLE, f"style-src {HASHES}; connect-src 'none'"),
+    ],
+)
+def test_where_the_loader_does_not_try_styles_a_frame_is_shown(
+    findings: Examine, body: str, policy: str
+) -> None:
+    finding = only(findings(body, csp(policy)))
+    assert (finding.status, finding.fix) == (Status.WARNING, 'data-mode="inline"')
+
+    finding = only(findings(body, csp(f"{policy}; frame-src 'none'"))[:-1])
+    assert (finding.check, finding.status) == ("frame-src", Status.FAULT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        TAG + OWN_STYLE,
+        NONCED_TAG + OWN_STYLE,
+        TAG + "<style nonce=abc>x</style><style type=text/x>x</style><style> </style>",
+    ],
+)
+def test_a_page_whose_own_styles_work_has_the_calendar_in_it(findings: Examine, body: str) -> None:
+    assert worse(findings(body, csp(f"style-src {HASHES} {OWN_HASH}"))) == []
+
+
 def test_beside_strict_dynamic_the_tag_needs_the_nonce(findings: Examine) -> None:
     policy = "script-src 'nonce-abc' 'strict-dynamic' https:"
-    finding = only(findings(TAG, csp(policy)))
+    finding = only(findings(INLINE, csp(policy)))
 
     assert "give the tag the nonce" in finding.detail
-    assert finding.fix == f'<script async src="{SRC}" {WHAT} nonce="…"></script>'
+    assert finding.fix == f'<script async src="{SRC}" {WHAT} data-mode="inline" nonce="…"></script>'
     assert worse(findings(finding.fix.replace("…", "abc"), csp(policy))) == []
 
 

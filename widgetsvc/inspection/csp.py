@@ -5,6 +5,7 @@ Source: CSP Level 3 (W3C Working Draft); the section of each algorithm stands be
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -185,6 +186,13 @@ class SourceList:
         if self.strict_dynamic:
             return not request.parser_inserted
         return self.allows_url(request.url, page)
+
+    def allows_style(self, text: str) -> bool:
+        """Whether a style element without a nonce is let in (section 6.7.3.3)."""
+        digests = (
+            (name, hashlib.new(name, text.encode()).digest()) for name in ("sha256", "sha384", "sha512")
+        )
+        return self.all_inline_styles or not self.hashes.isdisjoint(digests)
 
     def missing_styles(self, hashes: Iterable[str]) -> list[str]:
         """Those of the hashes of inline styles that are kept out (section 6.7.3.3)."""

@@ -12,6 +12,7 @@ _METADATA = {"html", "head", "title", "base", "link", "meta", "style", "script",
 # What stands in these is not part of the page for a browser that runs scripts.
 _INERT = {"template", "noscript", "textarea", "title", "iframe", "xmp", "noembed", "noframes"}
 
+_BLOCKS = {"script", "style"}
 _NOT_IN_META = {"frame-ancestors", "sandbox", "report-uri"}  # CSP Level 3, section 3.3
 _POLICY = "content-security-policy"
 _REPORT_ONLY = "content-security-policy-report-only"
@@ -46,8 +47,8 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """A script of the page: its tag, and what stands in it."""
+class Block:
+    """A script or style element: its tag, and what stands in it."""
 
     tag: Tag
     text: str
@@ -67,7 +68,8 @@ class Page:
     has_doctype: bool
     tags: tuple[Tag, ...]
     """In the order of the document; what scripts would bring is not among them."""
-    scripts: tuple[Script, ...]
+    scripts: tuple[Block, ...]
+    styles: tuple[Block, ...]
 
     def resolve(self, address: str) -> str | None:
         """The absolute URL of an attribute's value; None for what is no URL."""
@@ -105,7 +107,8 @@ def read_page(url: str, headers: Sequence[tuple[str, str]], html: str) -> Page:
         base=_base(url, reader.base),
         has_doctype=reader.has_doctype,
         tags=tuple(reader.tags),
-        scripts=tuple(Script(tag, "".join(text)) for tag, text in reader.scripts),
+        scripts=tuple(Block(tag, "".join(text)) for tag, text in reader.blocks if tag.name == "script"),
+        styles=tuple(Block(tag, "".join(text)) for tag, text in reader.blocks if tag.name == "style"),
     )
 
 
@@ -131,12 +134,12 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.tags: list[Tag] = []
-        self.scripts: list[tuple[Tag, list[str]]] = []
+        self.blocks: list[tuple[Tag, list[str]]] = []
         self.policies: list[str] = []
         self.base: str | None = None
         self.has_doctype = False
         self._in_head = True
-        self._in_script = False
+        self._in_block = False
         self._inert: list[str] = []
         self._containers: list[tuple[Tag, int]] = []
 
@@ -167,9 +170,9 @@ class _Reader(HTMLParser):
 
     def _keep(self, tag: Tag) -> None:
         attributes = tag.attributes
-        if tag.name == "script":
-            self.scripts.append((tag, []))
-            self._in_script = True
+        if tag.name in _BLOCKS:
+            self.blocks.append((tag, []))
+            self._in_block = True
         elif tag.name == "base" and self.base is None:
             self.base = attributes.get("href")
         elif tag.name == "meta" and tag.in_head and _is_policy(attributes):
@@ -189,15 +192,15 @@ class _Reader(HTMLParser):
             if tag == self._inert[-1]:
                 self._inert.pop()
             return
-        if tag == "script":
-            self._in_script = False
+        if tag in _BLOCKS:
+            self._in_block = False
         if self._containers and tag == self._containers[-1][0].name:
             container, depth = self._containers.pop()
             if depth > 1:
                 self._containers.append((container, depth - 1))
 
     def handle_data(self, data: str) -> None:
-        if self._in_script:
-            self.scripts[-1][1].append(data)
+        if self._in_block:
+            self.blocks[-1][1].append(data)
         elif not self._inert and data.strip():
             self._in_head = False

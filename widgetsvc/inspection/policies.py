@@ -1,7 +1,8 @@
 """What a page's Content-Security-Policies keep from an embed, and what they have to be instead.
 
 Every policy has to allow what is needed. The UI Elements' styles come by hash; where they are kept out, the
-loader shows the calendar in a frame, unless the markup says otherwise.
+loader shows the calendar in a frame, unless the markup says otherwise. It does not try them on pages that
+look as if that would fail (`stylesWork` in static/loader/embed.js).
 """
 
 import base64
@@ -34,9 +35,9 @@ class Needs:
     """The loader's tags."""
     brought: bool
     """Whether a script has to bring the loader, since it is not in the markup."""
+    wherever: bool
+    """Whether some embed is shown in the page itself if its styles work there, and else in a frame."""
     in_page: bool
-    """Whether some embed is shown in the page itself, if its styles work there."""
-    must_be_in_page: bool
     """Whether some embed must not be shown in a frame (`data-mode="inline"`)."""
     in_frames: bool
     """Whether some embed is a frame in any case."""
@@ -49,8 +50,8 @@ class Needs:
         return cls(
             tags=ours,
             brought=not ours and (bool(run) or not embeds),
-            in_page=not embeds or any(embed.mode != "frame" for embed in run),
-            must_be_in_page=any(embed.mode == "inline" for embed in run),
+            wherever=not embeds or any(embed.mode not in {"inline", "frame"} for embed in run),
+            in_page=any(embed.mode == "inline" for embed in run),
             in_frames=any(embed.form is Form.FRAME or embed.mode == "frame" for embed in embeds),
         )
 
@@ -80,6 +81,12 @@ def judge_policies(needs: Needs, page: Page, installation: Installation) -> Iter
         short = short or bool(found)
         for each in found:
             yield Finding(each.check, each.status, each.words, each.fix or corrected)
+    if needs.wherever and not _tries_styles(needs, page) and not any(map(_missing_styles, page.enforced)):
+        words = (
+            "the loader takes it that styles do not work here, as the page has none that do without a nonce, "
+            "and shows the calendar in a frame; this has it in the page itself:"
+        )
+        yield Finding("style-src", Status.WARNING, words, 'data-mode="inline"')
     if not page.enforced:
         yield Finding("CSP", Status.OK, "the page has no Content-Security-Policy that keeps anything out")
     elif not short:
@@ -109,13 +116,15 @@ def _shortfalls(policy: Policy, needs: Needs, page: Page, installation: Installa
     if needs.tags or needs.brought:
         yield from _scripts(policy, needs, page, installation)
         yield from _trusted_types(policy)
-    framed = needs.in_page and any(_EMPTY_STYLE in _missing_styles(each) for each in page.enforced)
-    if needs.in_page:
+    tries = _tries_styles(needs, page)
+    framed = not tries or any(_EMPTY_STYLE in _missing_styles(each) for each in page.enforced)
+    if needs.wherever or needs.in_page:
         yield from _styles(policy, needs, page, installation, framed=framed)
         # Of a frame it is its own policy that counts.
-        if not framed or needs.must_be_in_page:
+        if needs.in_page or not framed:
             yield from _connections(policy, page, installation)
-    if needs.in_frames and not _allows_frames(policy, page, installation):
+    in_frames = needs.in_frames or (needs.wherever and not tries)
+    if in_frames and not _allows_frames(policy, page, installation):
         name = _name(policy, "frame-src")
         words = f"{name} keeps the frame out, so its place stays empty"
         yield _Shortfall("frame-src", Status.FAULT, words, installation.frame_policy)
@@ -213,6 +222,21 @@ def _sandbox(policy: Policy) -> Iterator[_Shortfall]:
 # Styles, connections and frames
 
 
+def _tries_styles(needs: Needs, page: Page) -> bool:
+    """Whether the loader finds out by trying if styles work, which on some pages it takes for useless."""
+    plain = [
+        style.text
+        for style in page.styles
+        if not style.tag.attributes.get("nonce")
+        and style.tag.attributes.get("type", "") in {"", "text/css"}
+        and style.text.strip()
+    ]
+    if not plain:
+        return not any(loader.tag.attributes.get("nonce") for loader in needs.tags[:1])
+    lists = [policy.sources("style-src-elem") for policy in page.enforced]
+    return all(sources is None or sources.allows_style(text) for sources in lists for text in plain)
+
+
 def _missing_styles(policy: Policy) -> list[str]:
     sources = policy.sources("style-src-elem")
     return [] if sources is None else sources.missing_styles(STYLE_HASHES)
@@ -227,16 +251,17 @@ def _styles(
     name = _name(policy, "style-src-elem")
     add: dict[str, Sequence[str]] = {"style-src-elem": missing}
     status = Status.FAULT
-    if _EMPTY_STYLE not in missing or needs.must_be_in_page:
+    if needs.in_page or not framed:
         words = f"{name} keeps styles of the UI Elements out, so the calendar is shown without them"
     elif all(_allows_frames(each, page, installation) for each in page.enforced):
         status = Status.WARNING
         words = f"{name} keeps the UI Elements' styles out, so the calendar is shown in a frame"
     else:
         words = f"{name} keeps the UI Elements' styles out, and frame-src the frame that would do instead"
-    for each in _connections(policy, page, installation) if framed and not needs.must_be_in_page else ():
+    for each in _connections(policy, page, installation) if framed and not needs.in_page else ():
         add.update(each.add)
-    yield _Shortfall("style-src", status, f"{words}; with this it is shown in the page itself:", add)
+    wish = "" if _tries_styles(needs, page) or needs.in_page else ' and data-mode="inline"'
+    yield _Shortfall("style-src", status, f"{words}; with this{wish} it is shown in the page itself:", add)
 
 
 def _connections(policy: Policy, page: Page, installation: Installation) -> Iterator[_Shortfall]:
