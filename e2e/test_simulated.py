@@ -129,3 +129,16 @@ def test_nothing_is_acted_out_for_other_tenants(visit: Visit, partner: PartnerSi
     page.locator(DAYS).first.wait_for()
     assert events(page, "error") == []
     assert any("data-simulate is ignored" in line for line in visit.console)
+
+
+def test_a_slot_that_is_taken_leads_back_to_the_others(stage: Stage) -> None:
+    page = stage.open("taken")
+    for _ in range(2):
+        page.locator(DAYS).first.click()
+    page.get_by_role("button", name="Confirm").click()
+
+    expect(alert(page)).to_contain_text("Somebody else has just taken this time.")
+    assert only_error(page)["code"] == "slot_taken"
+    page.get_by_role("button", name="Pick another time").click()
+    page.locator(DAYS).first.wait_for()
+    expect(alert(page)).to_have_count(0)

@@ -9,8 +9,8 @@ import { own, parseJson } from "./page.js";
  * @typedef {{language: string, dir: string, text: (name: string) => string}} Words
  */
 
-/** Milliseconds that a failure waits for its language; English says as much. */
-const LANGUAGE_DEADLINE = 800;
+/** Milliseconds that a failure waits for its language; until then English says as much. */
+const LANGUAGE_DEADLINE = 2000;
 
 /** @param {Embed} embed @returns {string} such as de-AT; the one that is spoken around the embed */
 export function languageOf({ container, wish }) {

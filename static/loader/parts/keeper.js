@@ -42,7 +42,7 @@ const RENEW_AT = 0.8;
 
 /** Failures in a row, and when the last was. @type {WeakMap<Embed, {count: number, at: number}>} */
 const tallies = new WeakMap();
-/** What is being said. @type {WeakMap<Embed, {panel: HTMLElement, code: string}>} */
+/** What is being said. @type {WeakMap<Embed, {panel: HTMLElement, code: string, language: string}>} */
 const sayings = new WeakMap();
 /** Embeds that hold something of the visitor's, which starting anew would lose. @type {WeakSet<Embed>} */
 const touched = new WeakSet();
@@ -171,13 +171,13 @@ async function fail(embed, error) {
   const said = sayings.get(embed);
   // What was tried again by itself and failed alike is no news.
   const isNews = !said || embed.panel !== said.panel || said.code !== cause.code;
-  if (isNews) {
+  if (isNews || said.language !== words.language) {
     const panel = compose(embed, words, cause, entry, again);
     const focused = !cause.stays && embed.box.contains(document.activeElement);
-    sayings.set(embed, { panel, code: cause.code });
+    sayings.set(embed, { panel, code: cause.code, language: words.language });
     embed.show(panel, cause.stays ? 2 : 1);
     if (focused) panel.querySelector("button")?.focus({ preventScroll: true });
-    if (cause.told !== cause.code) report(embed, cause, entry, panel);
+    if (isNews && cause.told !== cause.code) report(embed, cause, entry, panel);
   }
   if (!entry.retry) embed.reject?.(cause);
   const { panel } = embed;
