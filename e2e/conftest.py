@@ -54,10 +54,13 @@ class PartnerSite:
         self._thread.join()
         self._server.server_close()
 
-    def put(self, body: str, *, head: str = "", headers: Mapping[str, str] | None = None) -> str:
+    def put(
+        self, body: str, *, head: str = "", headers: Mapping[str, str] | None = None, quirks: bool = False
+    ) -> str:
         """Put up a page and return its path."""
         path = f"/{len(self._pages)}"
-        start = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Partner</title>"
+        doctype = "" if quirks else "<!doctype html>"
+        start = f"{doctype}<html lang=en><head><meta charset=utf-8><title>Partner</title>"
         html = f"{start}<link rel=icon href='data:,'>{head}</head><body>{body}</body></html>"
         self._pages[path] = (html, headers or {})
         return path

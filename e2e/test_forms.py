@@ -233,10 +233,7 @@ def test_it_appears_on_hard_pages(
         "written": (f"<script>document.write({written})</script>", ""),
         "quirks": (tag, ""),
     }[hard]
-    path = partner.put(body, head=head)
-    if hard == "quirks":
-        answer = {"body": f"<html><body>{tag}</body></html>", "content_type": "text/html"}
-        visit.page.route(f"**{path}", lambda route: route.fulfill(**answer))
+    path = partner.put(body, head=head, quirks=hard == "quirks")
     page = visit.open(partner.origin + path)
 
     expect(page.locator(SLOT).first).to_be_visible()
