@@ -16,7 +16,7 @@ help:
 	@echo "make check        lint, format and type checks only"
 	@echo "make format       let ruff put the code in order"
 	@echo "make bench        measure the hot paths, as ratios to a baseline of the same run"
-	@echo "make screenshots  take the README's picture of the demo anew"
+	@echo "make screenshots  take the README's pictures anew"
 	@echo "make wheel        build dist/widgetsvc-*.whl"
 	@echo "make lock         pin the dependencies anew (needs uv)"
 	@echo "make clean        remove what the other targets made"
@@ -44,14 +44,18 @@ bench: $(VENV)/.dev node_modules/.all
 	@$(BIN)/python -m bench.gateway
 	@$(BIN)/python -m bench.renewals
 	@$(BIN)/python -m bench.token_memory
+	@$(BIN)/python -m bench.embed
 	@$(BIN)/python -m bench.availability
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.upserts
 
 screenshots: $(VENV)/.dev node_modules/.all
 	@e2e/ensure-browser $(BIN)
-	$(BIN)/python -m pytest e2e/test_demo.py
+	$(BIN)/python -m pytest e2e/test_demo.py e2e/test_states.py
 	cp e2e/artifacts/demo-store.png e2e/screenshots/store.png
+	cp e2e/artifacts/demo-stranger.png e2e/screenshots/refused.png
+	cp e2e/artifacts/state-de.png e2e/screenshots/german.png
+	cp e2e/artifacts/state-ar.png e2e/screenshots/arabic.png
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --no-isolation
