@@ -10,20 +10,13 @@ from typing import Any
 import pytest
 
 from e2e.conftest import PartnerSite, Tenant
+from e2e.elements import SHOWN
 from tests.processes import ROOT, RunningService
 from tests.signing import signed
 from widgetsvc.permissions import Element, Permission
 
 FIREFOX = Path("/usr/bin/firefox-esr")
 STRICT = "script-src 'nonce-abc' 'strict-dynamic'; style-src 'self'"
-ROOTS = {
-    Element.AGENDA: ".CronofyAgenda",
-    Element.AVAILABILITY_RULES: ".AvailabilityViewer__slot-button",
-    Element.AVAILABILITY_VIEWER: ".CronofyAvailabilityViewer__slot-background--available",
-    Element.CALENDAR_SYNC: ".CalendarSync__profile-name",
-    Element.DATE_TIME_PICKER: ".DTP__time-slot",
-    Element.SLOT_PICKER: ".SlotPicker__slot",
-}
 NAMES = [*map(str, Element), "custom element", "plain iframe", "strict policy", "refused"]
 
 pytestmark = pytest.mark.skipif(not FIREFOX.exists(), reason="Firefox ESR is not installed")
@@ -69,12 +62,12 @@ def element_cases(partner: PartnerSite, tenant: Tenant, created: dict[str, Any])
         claims |= {"element": element.value, "calendars": ["den"]}
         assertion = signed("HS256", key["kid"], claims, key["secret"].encode())
         tag = tenant.tag(element.value, "den", assertion=assertion)
-        cases.append(Case(element.value, partner.origin + partner.put(tag), ROOTS[element]))
+        cases.append(Case(element.value, partner.origin + partner.put(tag), SHOWN[element]))
     return cases
 
 
 def page_cases(partner: PartnerSite, tenant: Tenant) -> list[Case]:
-    url, slot = tenant.service.url, ROOTS[Element.SLOT_PICKER]
+    url, slot = tenant.service.url, SHOWN[Element.SLOT_PICKER]
     strict = tenant.tag("slot-picker", "den").replace("<script ", "<script nonce=abc ")
     frame = f'<iframe src="{url}/frame/slot-picker?key={tenant.key}&amp;calendar=den" height="500"></iframe>'
     element = (

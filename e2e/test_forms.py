@@ -9,20 +9,11 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
+from e2e.elements import SHOWN, SLOT
 from tests.processes import RunningService
 from tests.signing import signed
 from widgetsvc.loader import load_loader
 from widgetsvc.permissions import Element, Permission
-
-SLOT = ".SlotPicker__slot"
-ROOTS = {
-    Element.AGENDA: ".CronofyAgenda",
-    Element.AVAILABILITY_RULES: ".AvailabilityViewer__slot-button",
-    Element.AVAILABILITY_VIEWER: ".CronofyAvailabilityViewer__slot-background--available",
-    Element.CALENDAR_SYNC: ".CalendarSync__profile-name",
-    Element.DATE_TIME_PICKER: ".DTP__time-slot",
-    Element.SLOT_PICKER: SLOT,
-}
 
 
 def attributes(given: Mapping[str, str]) -> str:
@@ -119,7 +110,7 @@ def test_every_form_shows_every_element(
 
     framed = form in {managed_frame, plain_frame}
     place: Page | FrameLocator = page.frame_locator("iframe") if framed else page
-    expect(place.locator(ROOTS[element]).first).to_be_visible()
+    expect(place.locator(SHOWN[element]).first).to_be_visible()
     expect(place.get_by_role("alert")).to_have_count(0)
 
 

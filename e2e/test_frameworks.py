@@ -7,9 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
+from e2e.elements import SLOT
 from tests.processes import ROOT
-
-SLOT = ".SlotPicker__slot"
 
 # Each shows the element while `shown`, of the kind `element`; the page drives it by `window.app`.
 REACT = """

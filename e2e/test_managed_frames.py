@@ -9,20 +9,12 @@ import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, Request, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
+from e2e.elements import SHOWN, SLOT
 from tests.processes import RunningService
 from tests.signing import signed
 from widgetsvc.permissions import Element, Permission
 
 STRICT = {"Content-Security-Policy": "script-src 'nonce-abc' 'strict-dynamic'; style-src 'self'"}
-SLOT = ".SlotPicker__slot"
-ROOTS = {
-    Element.AGENDA: ".CronofyAgenda",
-    Element.AVAILABILITY_RULES: ".AvailabilityViewer__slot-button",
-    Element.AVAILABILITY_VIEWER: ".CronofyAvailabilityViewer__slot-background--available",
-    Element.CALENDAR_SYNC: ".CalendarSync__profile-name",
-    Element.DATE_TIME_PICKER: ".DTP__time-slot",
-    Element.SLOT_PICKER: SLOT,
-}
 HEARD = """<script>
   window.heard = [];
   for (const name of ["ready", "slot-picked", "booked", "empty", "error", "renewed", "resized"])
@@ -79,7 +71,7 @@ def test_every_element_appears_in_a_managed_frame(
     tag = tenant.tag(element.value, "desk", mode="frame", assertion=assertion)
     page = visit.open(partner.origin + partner.put(HEARD + tag))
 
-    expect(inside(page).locator(ROOTS[element]).first).to_be_visible()
+    expect(inside(page).locator(SHOWN[element]).first).to_be_visible()
     page.wait_for_function("heard.some(({ name }) => name === 'ready')")
     assert names(page).count("ready") == 1
     # Neither token nor assertion is in an address, and the page itself asked for neither token nor bundle.
@@ -140,7 +132,7 @@ def test_the_frame_is_as_high_as_what_it_shows(
 ) -> None:
     tag = tenant.tag("date-time-picker", calendar, mode="frame")
     page = visit.open(partner.origin + partner.put(HEARD + tag))
-    expect(inside(page).locator(ROOTS[Element.DATE_TIME_PICKER]).first).to_be_visible()
+    expect(inside(page).locator(SHOWN[Element.DATE_TIME_PICKER]).first).to_be_visible()
 
     for width in (1280, 400, 1280):
         page.set_viewport_size({"width": width, "height": 900})
