@@ -269,3 +269,69 @@ def test_a_page_examines_itself(
     dialog = page.get_by_role("dialog", name="widgetsvc doctor")
     expect(dialog).to_contain_text(f"style-src 'self'; frame-src {tenant.service.url}")
     expect(dialog).to_contain_text("gets its token")
+
+
+def test_a_link_whose_dialog_is_out_of_reach_is_followed(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+) -> None:
+    visit.page.route(f"**{load_loader().parts['popup'].path}", lambda route: route.abort())
+    visit.page.route("**/there", lambda route: route.fulfill(body="There"))
+    page = visit.open(partner.origin + partner.put(popup(tenant, given)))
+    page.wait_for_function("window.WidgetSvc")
+
+    page.get_by_role("link", name="Open it").click()
+
+    expect(page).to_have_url(f"{partner.origin}/there")
+    assert any("widgetsvc: bundle_failed" in line for line in visit.console)
+
+
+def test_impatient_clicks_open_one_dialog(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+) -> None:
+    page = visit.open(partner.origin + partner.put(popup(tenant, given)))
+    page.wait_for_function("window.WidgetSvc")
+
+    page.get_by_role("link", name="Open it").evaluate("(link) => { link.click(); link.click(); }")
+
+    expect(page.locator(SLOT).first).to_be_visible()
+    expect(page.locator("dialog")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_a_page_that_throws_the_dialog_away_can_be_scrolled_again(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+) -> None:
+    page = visit.open(partner.origin + partner.put(popup(tenant, given)))
+    page.wait_for_function("window.WidgetSvc")
+    page.get_by_role("link", name="Open it").click()
+    expect(page.locator(SLOT).first).to_be_visible()
+    assert page.evaluate("document.documentElement.style.overflow") == "hidden"
+
+    page.evaluate("document.querySelector('dialog').remove()")
+
+    page.wait_for_function("!document.documentElement.style.overflow")
+    assert page.evaluate("document.adoptedStyleSheets.length") == 0
+
+
+def test_a_floating_button_goes_with_the_view_that_its_tag_was_in(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+) -> None:
+    view = f'<main><section>{floating(tenant, given)}</section></main><p id="other">Other</p>'
+    page = visit.open(partner.origin + partner.put(view))
+    expect(page.get_by_role("button", name="Open it")).to_be_visible()
+
+    page.evaluate("document.querySelector('main').remove()")
+
+    expect(page.get_by_role("button", name="Open it")).to_have_count(0)
+
+
+def test_a_page_examines_itself_with_a_loader_that_comes_late(
+    visit: Visit, partner: PartnerSite, tenant: Tenant
+) -> None:
+    page = visit.open(f"{partner.origin}{partner.put('<p>Page</p>')}?widgetsvc=doctor")
+    page.wait_for_load_state("load")
+
+    page.add_script_tag(url=f"{tenant.service.url}/embed.js")
+
+    expect(page.get_by_role("dialog", name="widgetsvc doctor")).to_be_visible()

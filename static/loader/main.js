@@ -89,9 +89,14 @@ function start() {
   followChanges();
   document.addEventListener("click", openPopup);
   // Somebody who comes near a popup's trigger may well open it.
-  document.addEventListener("pointerover", ({ target }) => triggerOf(target) && loadPart("popup").catch(() => {}));
+  for (const near of ["pointerover", "focusin"]) {
+    document.addEventListener(near, ({ target }) => triggerOf(target) && loadPart("popup").catch(() => {}));
+  }
   follow(document);
-  if (/[?&]widgetsvc=doctor\b/.test(location.search)) addEventListener("load", examine);
+  if (/[?&]widgetsvc=doctor\b/.test(location.search)) {
+    if (document.readyState === "complete") examine();
+    else addEventListener("load", examine);
+  }
 }
 
 /** What opens a popup, at or around a node. @param {EventTarget | null} target @returns {HTMLElement | null} */
@@ -106,7 +111,14 @@ async function openPopup(event) {
   const trigger = triggerOf(target);
   if (!trigger || defaultPrevented || button || ctrlKey || metaKey || shiftKey) return;
   event.preventDefault();
-  (await loadPart("popup")).open(Embed, trigger);
+  try {
+    (await loadPart("popup")).open(Embed, trigger);
+  } catch (error) {
+    const { code, message } = /** @type {import("./page.js").Failure} */ (error);
+    console.error(`widgetsvc: ${code || "unexpected_error"} — ${message}`);
+    // What it links to is the next best thing.
+    if (trigger instanceof HTMLAnchorElement) location.assign(trigger.href);
+  }
 }
 
 const known = own(window, "WidgetSvc");

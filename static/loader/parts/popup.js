@@ -4,7 +4,7 @@ import { create } from "../page.js";
 
 /**
  * @typedef {import("../embed.js").Embed} Embed
- * @typedef {new (container: HTMLElement, given: Record<string, any>) => Embed} EmbedClass
+ * @typedef {new (container: HTMLElement, given: Record<string, any>, gone: () => void) => Embed} EmbedClass
  */
 
 /** What the button that closes it is called. @type {Record<string, string>} */
@@ -13,7 +13,8 @@ const CLOSE = { ar: "إغلاق", de: "Schließen", en: "Close", es: "Cerrar", f
 /** Milliseconds. */
 const APPEARING = 160;
 
-const BACKDROP = "dialog.widgetsvc-dialog::backdrop { background: rgb(12 18 24 / 55%) }";
+const DIALOG_CLASS = "widgetsvc-dialog";
+const BACKDROP = `dialog.${DIALOG_CLASS}::backdrop { background: rgb(12 18 24 / 55%) }`;
 
 const DIALOG = {
   boxSizing: "border-box",
@@ -69,11 +70,13 @@ const languageOf = (/** @type {Element} */ node) =>
  * @param {EmbedClass} Embed @param {HTMLElement} trigger What it wants stands in its data- attributes.
  */
 export function open(Embed, trigger) {
+  // Clicks that were made while this part was on its way, all arrive.
+  if (document.querySelector(`dialog.${DIALOG_CLASS}[open]`)) return;
   const { widgetsvc, form, ...given } = trigger.dataset;
   const language = given.locale || languageOf(trigger);
   const label = given.label || trigger.textContent?.trim() || "Calendar";
   const dialog = create("dialog", DIALOG);
-  dialog.className = "widgetsvc-dialog";
+  dialog.className = DIALOG_CLASS;
   dialog.setAttribute("aria-label", label);
   const title = create("strong", { fontSize: "18px", lineHeight: "1.3" }, label);
   const close = create("button", CLOSER, "×");
@@ -96,14 +99,14 @@ export function open(Embed, trigger) {
   close.focus({ preventScroll: true });
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (!calm) dialog.animate({ opacity: [0, 1], translate: ["0 8px", "0 0"] }, { duration: APPEARING, easing: "ease-out" });
-  const embed = new Embed(container, { label, ...given });
-  dialog.onclose = () => {
-    embed.destroy();
+  // The core destroys the embed, too, where the page throws the dialog away.
+  const embed = new Embed(container, { label, ...given }, () => {
     dialog.remove();
     release();
     // A dialog gives the focus back by itself, but not to what has moved or was focused by a script.
     if (trigger.isConnected) trigger.focus({ preventScroll: true });
-  };
+  });
+  dialog.onclose = () => embed.destroy();
 }
 
 /** Keeps the page behind the dialog still, without a shift where its scrollbar was. @returns {() => void} */
@@ -135,11 +138,13 @@ export function float(Embed, tag) {
   document.body.append(button);
   button.style.color = inkOn(getComputedStyle(button).backgroundColor);
   button.onclick = () => open(Embed, button);
+  // Tag managers take tags out again at once; that ends nothing.
+  if (!tag.isConnected) return;
   new MutationObserver((_records, observer) => {
     if (tag.isConnected) return;
     observer.disconnect();
     button.remove();
-  }).observe(tag.parentNode || document, { childList: true });
+  }).observe(document, { childList: true, subtree: true });
 }
 
 /** Black or white, whichever is read better (WCAG 2.2, relative luminance). @param {string} color As computed: rgb(…). */
