@@ -182,8 +182,8 @@ def test_tries_come_later_and_later_and_are_told_once(
         while len(failing) == failures:
             page.clock.run_for(wait * STEP)
             steps += 1
-            assert steps * STEP < 2_000
-        # What is not simulated takes a step or two, but never makes it come sooner.
+            assert steps * STEP < 10_000
+        # What is not simulated takes some steps, many on a busy machine, but never makes it come sooner.
         assert steps * STEP >= 750
         settle(page)
     assert len(events(page, "error")) == 1

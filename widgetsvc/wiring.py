@@ -30,7 +30,7 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
-from widgetsvc.gateway.first_slots import FirstSlots
+from widgetsvc.gateway.first_slots import ANSWER_SECONDS, FirstSlots
 from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
@@ -211,7 +211,13 @@ def build_services(
         desk=desk,
         repeats=Repeats(),
         first_slots=FirstSlots(
-            parts.cronofy, counts, _ahead_of_elements(settings), clock=clock, monotonic=monotonic
+            parts.cronofy,
+            counts,
+            _ahead_of_elements(settings),
+            # The embedded backend is asked in this very thread: nobody's time is saved by giving up.
+            answer_seconds=TOTAL_SECONDS if parts.backend is not None else ANSWER_SECONDS,
+            clock=clock,
+            monotonic=monotonic,
         ),
         refused_origins=parts.refused_origins,
         idempotency=parts.idempotency,

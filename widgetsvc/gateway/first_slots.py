@@ -22,7 +22,7 @@ from widgetsvc.limits import Allowance, Counts, Limited
 from widgetsvc.permissions import Element
 
 ANSWER_SECONDS = 0.3
-"""How long Cronofy's cloud may take; the embedded backend answers in the same thread."""
+"""How long Cronofy's cloud may take, and a thread with it."""
 
 FRESH_SECONDS = 10
 """How long an answer is given to others who ask the same."""
@@ -75,12 +75,14 @@ class FirstSlots:
         counts: Counts,
         allowances: Sequence[Allowance] = (),
         *,
+        answer_seconds: float = ANSWER_SECONDS,
         clock: Clock = system_clock,
         monotonic: Clock = monotonic_clock,
     ) -> None:
         """`allowances` are how often `cronofy` may be asked, by all processes that share `counts`."""
         self._cronofy = cronofy
         self._counts = counts
+        self._answer_seconds = answer_seconds
         self._limited = [Limited("first slots by application", "", each) for each in allowances]
         self._clock = clock
         self._monotonic = monotonic
@@ -137,7 +139,7 @@ class FirstSlots:
         if search.interval_minutes is not None:
             body["start_interval"] = {"minutes": search.interval_minutes}
         try:
-            found = self._cronofy.availability(body, "overlapping_slots", seconds=ANSWER_SECONDS)
+            found = self._cronofy.availability(body, "overlapping_slots", seconds=self._answer_seconds)
         except UpstreamUnavailable as error:
             self._rests_until = self._monotonic() + REST_SECONDS
             _log.warning("first slots are left out for %d s: %s", REST_SECONDS, error)
