@@ -8,9 +8,11 @@ import pytest
 
 from tests.clocks import FakeClock
 from tests.servers import RedisServer
+from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.shared.cache import SharedCache
+from widgetsvc.shared.connection import Connection
 
 KEY_BYTES = bytes(range(32))
 ISSUER = "issuer"
@@ -41,6 +43,16 @@ class Mints:
         return ElementToken(token=f"token-{number}", permissions=frozenset(), origin=ORIGIN, expires_in=LIFE)
 
 
+_opened: list[Connection] = []
+
+
+def connect(url: str, clock: Clock = monotonic_clock) -> Connection:
+    """A connection that is closed when the test ends."""
+    connection = Connection(url, clock=clock)
+    _opened.append(connection)
+    return connection
+
+
 class Process:
     """What a process has of its own; its background runs when it is told to."""
 
@@ -49,6 +61,7 @@ class Process:
         self.jobs: list[Callable[[], None]] = []
         self.shared = SharedCache(url, key=key, issuer=issuer, mint_seconds=mint_seconds)
         self.tokens = self.shared.tokens(self.submit, self.clock)
+        _opened.append(self.shared.connection)
         self.cache = TokenCache(self.tokens, clock=self.clock, jitter=lambda: 0.5, run=self.submit)
 
     def submit(self, job: Callable[[], None]) -> bool:
@@ -66,6 +79,14 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert monotonic() < deadline
         sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Connections end with their test: what one leaves open would be held against another."""
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 @pytest.fixture

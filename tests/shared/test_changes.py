@@ -9,10 +9,9 @@ from threading import Event
 import pytest
 
 from tests.servers import RedisServer
-from tests.shared.conftest import KEY_BYTES, PATIENCE, eventually
+from tests.shared.conftest import KEY_BYTES, PATIENCE, connect, eventually
 from widgetsvc.gateway.audit import Action, Change
 from widgetsvc.shared.changes import CHANNEL, ChangeFeed
-from widgetsvc.shared.connection import Connection
 from widgetsvc.shared.seal import Seal
 
 CHANGE = Change(
@@ -21,7 +20,7 @@ CHANGE = Change(
 
 
 def feed(url: str, key: bytes = KEY_BYTES) -> ChangeFeed:
-    return ChangeFeed(Connection(url), Seal(key))
+    return ChangeFeed(connect(url), Seal(key))
 
 
 class Listener:

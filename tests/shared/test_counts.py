@@ -6,8 +6,8 @@ import pytest
 
 from tests.clocks import FakeClock
 from tests.servers import RedisServer
+from tests.shared.conftest import connect
 from widgetsvc.limits import Allowance, Counts, Limited
-from widgetsvc.shared.connection import Connection
 from widgetsvc.shared.counts import SharedCounts
 
 SOMEBODY = Limited("token by address", "192.0.2.1", Allowance(10, 60))
@@ -18,7 +18,7 @@ Process = Callable[[str], SharedCounts]
 @pytest.fixture
 def process(clock: FakeClock, uptime: FakeClock) -> Process:
     """Counts as another process has them."""
-    return lambda url: SharedCounts(Connection(url, clock=uptime), clock)
+    return lambda url: SharedCounts(connect(url, uptime), clock)
 
 
 @pytest.fixture

@@ -92,6 +92,10 @@ class Connection:
         subscriber: PubSub = self._client.pubsub()  # type: ignore[no-untyped-call]
         return subscriber
 
+    def close(self) -> None:
+        """Close what is open; whoever asks again connects anew."""
+        self._client.connection_pool.disconnect()
+
     def _check_turn(self) -> None:
         if self._fault is None:
             return
