@@ -14,6 +14,7 @@ import pytest
 
 from tests.processes import ROOT, RunningService, clean_environment
 from widgetsvc import __version__, elements
+from widgetsvc.loader import load_loader
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -120,7 +121,7 @@ def test_the_installed_service_is_alive(http: httpx.Client) -> None:
 
 
 def test_the_loader_may_load_cronofys_copy_of_the_bundle_where_none_is_installed(http: httpx.Client) -> None:
-    response = http.get("/embed.js")
+    response = http.get(load_loader().parts["inline"].path)
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/javascript")
