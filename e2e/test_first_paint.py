@@ -92,7 +92,7 @@ def test_times_in_a_frame_give_way_to_the_element(
     inside = page.frame_locator("iframe")
     expect(inside.locator(".times a").first).to_be_visible()
     # The page around it has headings of its own.
-    expect(inside.get_by_role("heading", level=1)).to_have_css("clip-path", "inset(50%)")
+    expect(inside.get_by_role("banner")).to_have_css("clip-path", "inset(50%)")
 
     bundle.let_go()
 

@@ -259,15 +259,39 @@ def test_the_first_loader_still_works_beside_the_current_one(
     expect(page.locator(f".widgetsvc:has(~ hr) {SLOT}").first).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("policy", "corrected"),
+    [
+        pytest.param(
+            "style-src 'self'; frame-src 'none'", ["style-src 'self'; frame-src {}"], id="directive"
+        ),
+        pytest.param(
+            "style-src 'self'; child-src 'self'; default-src http: 'unsafe-inline'",
+            ["style-src 'self'; child-src 'self'; default-src http: 'unsafe-inline'; frame-src 'self' {}"],
+            id="fallback",
+        ),
+        pytest.param(
+            "style-src 'self'; frame-src 'self', frame-src 'none'",
+            ["style-src 'self'; frame-src 'self' {}", "frame-src {}"],
+            id="two policies",
+        ),
+    ],
+)
 def test_a_page_examines_itself(
-    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+    visit: Visit,
+    partner: PartnerSite,
+    tenant: Tenant,
+    given: dict[str, str],
+    policy: str,
+    corrected: list[str],
 ) -> None:
-    headers = {"Content-Security-Policy": "style-src 'self'; frame-src 'none'"}
+    headers = {"Content-Security-Policy": policy}
     path = partner.put(script(tenant, given), headers=headers)
     page = visit.open(f"{partner.origin}{path}?widgetsvc=doctor")
 
     dialog = page.get_by_role("dialog", name="widgetsvc doctor")
-    expect(dialog).to_contain_text(f"style-src 'self'; frame-src {tenant.service.url}")
+    for each in corrected:
+        expect(dialog).to_contain_text(f"Content-Security-Policy: {each.format(tenant.service.url)}")
     expect(dialog).to_contain_text("gets its token")
 
 

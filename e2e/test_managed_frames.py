@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, Request, expect
+from playwright.sync_api import FrameLocator, Locator, Page, Request, Route, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
 from e2e.elements import SHOWN, SLOT
 from tests.processes import RunningService
 from tests.signing import signed
+from widgetsvc.loader import load_loader
 from widgetsvc.permissions import Element, Permission
 
 STRICT = {"Content-Security-Policy": "script-src 'nonce-abc' 'strict-dynamic'; style-src 'self'"}
@@ -90,7 +91,6 @@ def test_a_strict_page_shows_a_styled_element_and_no_violation(
 
     slot = inside(page).locator(SLOT).first
     expect(slot).to_be_visible()
-    assert slot.evaluate("(node) => getComputedStyle(node).borderTopStyle") is not None
     assert (
         inside(page).locator("style[data-emotion]").first.evaluate("({ sheet }) => sheet.cssRules.length") > 0
     )
@@ -115,6 +115,17 @@ def test_a_page_keeps_the_element_where_its_styles_work(
 
     expect(where.locator(SLOT).first).to_be_visible()
     expect(page.locator(".widgetsvc iframe")).to_have_count(int(framed))
+
+
+def hold(page: Page, url: str) -> list[Route]:
+    """The requests that are held back until somebody continues them."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(url, keep)
+    return held
 
 
 def settled_height(page: Page, content: Locator) -> int:
@@ -208,15 +219,16 @@ def test_strangers_messages_are_passed_over(
     ],
 )
 def test_a_frame_that_is_refused_says_why(
-    visit: Visit, partner: PartnerSite, tenant: Tenant, change: dict[str, str], code: str
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, change: dict[str, str], code: str
 ) -> None:
-    tag = tenant.tag("slot-picker", change.get("calendar", "framed-1"), mode="frame")
+    tag = tenant.tag("slot-picker", change.get("calendar", calendar), mode="frame")
     page = visit.open(
         partner.origin + partner.put(HEARD + tag.replace(tenant.key, change.get("key", tenant.key)))
     )
 
     expect(page.get_by_role("alert")).to_be_visible()
     assert [each for each in codes(page) if each != "timed_out"] == [code]
+    assert visit.token_answers == []
 
 
 def test_a_policy_that_forbids_frames_is_named(
@@ -228,6 +240,7 @@ def test_a_policy_that_forbids_frames_is_named(
 
     expect(page.get_by_role("alert")).to_contain_text("security settings")
     assert any("blocked_by_policy" in line and "frame-src" in line for line in visit.console)
+    assert visit.token_answers == []
 
 
 def test_a_frame_that_says_nothing_is_not_waited_for(
@@ -241,6 +254,7 @@ def test_a_frame_that_says_nothing_is_not_waited_for(
 
     expect(page.get_by_role("alert")).to_be_visible()
     assert [each for each in codes(page) if each != "timed_out"] == ["framed_out"]
+    assert visit.token_answers == []
     page.unroute_all()
     page.get_by_role("button", name="Try again").click()
     expect(inside(page).locator(SLOT).first).to_be_visible()
@@ -259,3 +273,87 @@ def test_a_destroyed_frame_leaves_nothing(
     page.evaluate("embed.destroy()")
 
     assert page.evaluate("document.querySelector('#place').outerHTML") == '<div id="place"></div>'
+
+
+def test_a_frame_that_is_there_is_not_covered_by_a_notice_that_it_is_coming(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    page = visit.page
+    # The notice is due before its words are there; when they come, the frame has come already.
+    held = hold(page, f"**{load_loader().parts['keeper'].path}")
+    path = partner.put(HEARD + tenant.tag("slot-picker", calendar, mode="frame"))
+    page.goto(partner.origin + path, wait_until="commit")
+    expect(inside(page).locator(SLOT).first).to_be_visible()
+    page.wait_for_function("heard.some(({ name }) => name === 'ready')")
+    for route in held:
+        route.continue_()
+    page.wait_for_load_state("networkidle")
+
+    expect(page.locator(".widgetsvc [role=status]")).to_have_count(0)
+
+
+def test_what_takes_long_in_the_frame_is_said_there_alone(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    held = hold(visit.page, "**/embed/token")
+    page = visit.open(partner.origin + partner.put(HEARD + tenant.tag("agenda", calendar, mode="frame")))
+
+    expect(inside(page).get_by_role("status")).to_contain_text("longer than usual")
+    expect(page.get_by_role("status")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(inside(page).locator(SHOWN[Element.AGENDA]).first).to_be_visible()
+
+
+def test_whoever_reads_on_is_not_carried_off_by_a_failure(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    text = '<div style="height: 4000px">A long text</div>'
+    tag = tenant.tag("agenda", calendar, mode="frame")
+    page = visit.open(partner.origin + partner.put(HEARD + tag + text))
+    expect(inside(page).locator(SHOWN[Element.AGENDA]).first).to_be_visible()
+    page.wait_for_function("heard.some(({ name }) => name === 'ready')")
+    page.evaluate("scrollTo(0, 2500)")
+
+    visit.page.route("**/v1/events?**", lambda route: route.abort())
+    # Clicks of scripts move no focus into the frame.
+    next_day = "setInterval(() => document.querySelector('.CronofyAgenda__nav--next')?.click(), 50)"
+    inside(page).locator("body").evaluate(f"() => void {next_day}")
+    page.wait_for_function("heard.some(({ name }) => name === 'error')")
+    page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
+
+    assert page.evaluate("scrollY") == 2500
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_frame_looks_like_its_surroundings(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, scheme: str
+) -> None:
+    head = f"<style>:root {{ color-scheme: {scheme}; color: rgb(1, 2, 3); font-family: serif }}</style>"
+    tag = tenant.tag("agenda", calendar, mode="frame")
+    page = visit.open(partner.origin + partner.put(tag, head=head))
+    expect(inside(page).locator(SHOWN[Element.AGENDA]).first).to_be_visible()
+
+    # Browsers lay a ground of their own below a frame whose scheme is another than its page's.
+    style = """(node) => {
+      const { backgroundColor, color, colorScheme, fontFamily } = getComputedStyle(node);
+      return { backgroundColor, color, colorScheme, fontFamily };
+    }"""
+    assert page.locator(".widgetsvc iframe").evaluate(style)["colorScheme"] == scheme
+    clear = "rgba(0, 0, 0, 0)"
+    assert inside(page).locator("html").evaluate(style)["colorScheme"] == scheme
+    assert inside(page).locator("html").evaluate(style)["backgroundColor"] == clear
+    body = inside(page).locator("body").evaluate(style)
+    assert (body["backgroundColor"], body["color"], body["fontFamily"]) == (clear, "rgb(1, 2, 3)", "serif")
+
+
+def test_a_frame_that_grows_with_itself_is_stopped(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
+) -> None:
+    page = visit.open(partner.origin + partner.put(HEARD + tenant.tag("agenda", calendar, mode="frame")))
+    expect(inside(page).locator(SHOWN[Element.AGENDA]).first).to_be_visible()
+
+    with page.expect_console_message(lambda message: "grows and grows" in message.text):
+        inside(page).locator(".widgetsvc").evaluate("(main) => { main.style.height = 'calc(100vh + 10px)'; }")
+
+    assert page.locator(".widgetsvc iframe").evaluate("(frame) => frame.clientHeight") < 1000

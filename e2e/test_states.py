@@ -13,6 +13,7 @@ from widgetsvc.loader import SOURCES
 
 TOKEN = "**/embed/token"
 DAYS = ".SlotPicker__slot"
+CLEAR = "rgba(0, 0, 0, 0)"
 
 STEP = 50
 """Thousandths of a wait: how far the page's clock goes on at a time."""
@@ -268,3 +269,35 @@ def test_states_are_counted_right_for_two_embeds(
     page.locator(DAYS).first.wait_for()
     codes: list[Any] = [error["code"] for error in events(page, "error")]
     assert codes == ["unknown_calendar"]
+
+
+@pytest.mark.parametrize("mode", ["inline", "frame"])
+@pytest.mark.parametrize(
+    ("scheme", "theme", "ground"),
+    [
+        pytest.param("dark", None, "rgb(255, 255, 255)", id="dark"),
+        pytest.param("dark", "page", CLEAR, id="dark-page"),
+        pytest.param("light", None, CLEAR, id="light"),
+        pytest.param("light", "light", "rgb(255, 255, 255)", id="light-light"),
+    ],
+)
+def test_elements_lie_on_light_ground(
+    visit: Visit,
+    partner: PartnerSite,
+    tenant: Tenant,
+    calendar: str,
+    *,
+    mode: str,
+    scheme: str,
+    theme: str | None,
+    ground: str,
+) -> None:
+    paper, ink = ("#14181b", "#eceff1") if scheme == "dark" else ("#fff", "#14181b")
+    head = f"<style>:root{{color-scheme:{scheme}}}body{{background:{paper};color:{ink}}}</style>"
+    wish = {"mode": mode} | ({"theme": theme} if theme else {})
+    page = visit.open(partner.origin + partner.put(tenant.tag("slot-picker", calendar, **wish), head=head))
+    inside = page.frame_locator(".widgetsvc iframe") if mode == "frame" else page
+
+    expect(inside.locator(DAYS).first).to_be_visible()
+    expect(inside.locator("[id^=widgetsvc-]")).to_have_css("background-color", ground)
+    page.screenshot(path=ARTIFACTS / f"ground-{scheme}-{theme}-{mode}.png")

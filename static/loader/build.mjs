@@ -16,10 +16,21 @@ const read = (relative) => readFileSync(path(relative));
 const VERSION = /^version = "(.+)"$/m.exec(read("pyproject.toml").toString())[1];
 const ELEMENTS = "node_modules/cronofy-elements";
 const ELEMENTS_VERSION = JSON.parse(read(`${ELEMENTS}/package.json`).toString()).version;
-/** What the core loads by itself; the keeper knows the rest. A page that frames a guest names it in its HTML. */
-const KEPT = ["simulate", "doctor", "guest"];
 const LANGUAGES = ["ar", "de", "es", "fr", "ja"];
-const PARTS = ["inline", "keeper", "options", "frame", "popup", "outcome"];
+/** Each part, and what it loads by its own table; those come first. A page that frames a guest names it in its HTML. */
+const PARTS = {
+  options: [],
+  guest: [],
+  popup: [],
+  simulate: [],
+  doctor: [],
+  outcome: LANGUAGES.map((language) => `words/${language}`),
+  keeper: [...LANGUAGES.map((language) => `words/${language}`), "simulate", "doctor"],
+  inline: ["options", "outcome"],
+  frame: ["options", "outcome"],
+};
+/** What the core loads. */
+const CORE = ["inline", "frame", "keeper", "popup"];
 const OUT = `static/embed/${VERSION}`;
 
 const integrity = (content) => `sha384-${createHash("sha384").update(content).digest("base64")}`;
@@ -45,11 +56,11 @@ function keep(content) {
   const hash = createHash("sha256").update(content).digest("base64");
   const file = `${hash.slice(0, 16).replace(/[+/]/g, "-")}.js`;
   built.set(file, content);
-  return { file, hash, integrity: integrity(content) };
+  return { file, hash };
 }
 
-/** The table of parts as a script knows it: name to hash. */
-const table = (parts) => JSON.stringify(Object.fromEntries(parts.map(([name, { hash }]) => [name, hash])));
+/** The table of what a script loads, as it knows it: name to hash. */
+const table = (names) => JSON.stringify(Object.fromEntries(names.map((name) => [name, scripts[name].hash])));
 
 /** @type {Map<string, Buffer>} */
 const built = new Map();
@@ -68,24 +79,25 @@ const asPart = {
   banner: { js: "(()=>{" },
   footer: { js: `${TAG}.exported=part.default})();` },
 };
-const part = async (name, known = []) => [
-  name,
-  keep(await compile(`parts/${name}.js`, { ...define, __PARTS__: table(known) }, asPart)),
-];
-/** A language's texts; English comes with the keeper. */
-const words = (language) => {
+/** Name to file. @type {Record<string, {file: string, hash: string}>} */
+const scripts = {};
+// A language's texts; English comes with the keeper.
+for (const language of LANGUAGES) {
   const texts = JSON.parse(read(`static/loader/words/${language}.json`).toString());
-  return [`words/${language}`, keep(Buffer.from(`${TAG}.exported=${JSON.stringify(texts)}`))];
-};
-const kept = [...(await Promise.all(KEPT.map((name) => part(name)))), ...LANGUAGES.map(words)];
-const parts = await Promise.all(PARTS.map((name) => part(name, kept)));
-const core = keep(await compile("main.js", { ...define, __PARTS__: table(parts) }, { format: "iife" }));
+  scripts[`words/${language}`] = keep(Buffer.from(`${TAG}.exported=${JSON.stringify(texts)}`));
+}
+for (const [name, known] of Object.entries(PARTS)) {
+  const compiled = await compile(`parts/${name}.js`, { ...define, __PARTS__: table(known) }, asPart);
+  scripts[name] = keep(compiled);
+}
+const core = keep(await compile("main.js", { ...define, __PARTS__: table(CORE) }, { format: "iife" }));
 
-const listed = ({ file, integrity }) => ({ file, integrity });
+// A preload is used only where its integrity is written as the loader writes it.
+const listed = ({ file, hash }) => ({ file, integrity: `sha256-${hash}` });
 const manifest = {
   version: VERSION,
-  core: listed(core),
-  parts: Object.fromEntries([...parts, ...kept].map(([name, script]) => [name, listed(script)])),
+  core: { file: core.file, integrity: integrity(built.get(core.file)) },
+  parts: Object.fromEntries(Object.entries(scripts).map(([name, script]) => [name, listed(script)])),
 };
 const described = `${JSON.stringify(manifest, null, 2)}\n`;
 if (process.argv.includes("--check")) {

@@ -17,7 +17,8 @@ const CDN = "https://elements.cronofy.com/";
 function hideAmd(script) {
   const { define } = /** @type {any} */ (window);
   const amd = typeof define === "function" && define.amd;
-  const set = (/** @type {object} */ more) => amd && Object.defineProperty(define, "amd", { configurable: true, ...more });
+  const set = (/** @type {object} */ more) =>
+    amd && Object.defineProperty(define, "amd", { configurable: true, ...more });
   set({ get: () => (currentScript() === script ? undefined : amd) });
   return () => set({ value: amd, writable: true, enumerable: true });
 }
@@ -60,7 +61,9 @@ async function fetchBundle(kit, elsewhere) {
       await runOnce(kit, { src: (src = other.src) });
     }
   } else if (src !== kit.bundle.src) {
-    console.warn(`widgetsvc: the page has brought UI Elements of its own (${src}); this loader is made for ${kit.bundle.src}.`);
+    console.warn(
+      `widgetsvc: the page has brought UI Elements of its own (${src}); this loader is made for ${kit.bundle.src}.`,
+    );
   }
   const elements = findElements();
   if (elements) return elements;
@@ -82,4 +85,3 @@ export function loadBundle(kit, elsewhere) {
   loading.catch(() => (bundle = undefined));
   return loading;
 }
-

@@ -31,9 +31,13 @@ async function isReachable(service) {
 
 /** @param {Embed} embed @param {string} directive @returns {Failure | undefined} the page's policy as the reason */
 function blockedBy({ kit: { service, violations } }, directive) {
-  const [name, address] = [...violations].find(([key]) => key.startsWith(directive)) || [];
+  const violation = violations.findLast(
+    ({ disposition, effectiveDirective }) => disposition === "enforce" && effectiveDirective.startsWith(directive),
+  );
+  if (!violation) return undefined;
+  const { blockedURI, effectiveDirective } = violation;
   const fix = `Add ${new URL(service).origin} to the page's ${directive}.`;
-  return name ? failure("blocked_by_policy", `${name} blocks ${address}.`, { fix }) : undefined;
+  return failure("blocked_by_policy", `${effectiveDirective} blocks ${blockedURI}.`, { fix });
 }
 
 /**
@@ -67,8 +71,12 @@ export async function diagnose(embed, error) {
   if (!reachable) return become(failure("service_unreachable", `${kit.service} does not answer.`));
   if (error.code !== "silence") return error;
   if (!error.message.startsWith(`${kit.service}embed/token`)) {
-    return become(failure("upstream_unavailable", `An answer was cut off, or is not for this page to read. ${error.message}`));
+    return become(
+      failure("upstream_unavailable", `An answer was cut off, or is not for this page to read. ${error.message}`),
+    );
   }
   const { origin } = window;
-  return become(failure("origin_not_allowed", `${kit.service}embed/token gives the origin ${origin} no answer to read.`));
+  return become(
+    failure("origin_not_allowed", `${kit.service}embed/token gives the origin ${origin} no answer to read.`),
+  );
 }

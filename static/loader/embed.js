@@ -4,10 +4,9 @@
  * A container's own children (a link to the hosted page, the first free slots) are shown until the Element is.
  */
 
-import { atEnd, create, failure, OWN_TAG, own, SERVICE, violations } from "./page.js";
+import { usualHeight } from "./elements.js";
+import { atEnd, create, failure, OWN_TAG, own, SERVICE } from "./page.js";
 import { BUNDLE, loadPart, preloadBundle, run } from "./scripts.js";
-import { Session } from "./tokens.js";
-import { ELEMENTS, readWish, usualHeight } from "./wish.js";
 
 /** @typedef {import("./page.js").Failure} Failure */
 
@@ -18,18 +17,55 @@ export const KIT = {
   loadPart,
   run,
   service: SERVICE,
-  startOf: (/** @type {string} */ element) => own(ELEMENTS, element)?.[0],
   tag: OWN_TAG,
-  violations,
+  /** What the page's Content-Security-Policy has kept from us, or would if it were enforced. */
+  violations: /** @type {SecurityPolicyViolationEvent[]} */ ([]),
 };
 
 export const { embeds } = KIT;
+
+document.addEventListener("securitypolicyviolation", (event) => {
+  // Of frames, browsers tell the origin only, without a slash.
+  if (`${event.blockedURI}/ ${event.sourceFile}`.includes(SERVICE)) KIT.violations.push(event);
+});
 
 /** Milliseconds: that a page with nothing to show says nothing, and that a failure waits for its words. */
 const SILENCE = 800;
 const WORDS_DEADLINE = 2500;
 
 export class Embed {
+  kit = KIT;
+  /** Whether a notice is shown that the next answer does away with. */
+  late = false;
+  /** What is shown, as far as it is known. */
+  element = "";
+  /** What is under way, until it is tried again or has failed. */
+  run = new AbortController();
+  /** @type {string | undefined} */
+  support;
+  /** The time zone that the Element shows, as far as it is known. @type {string | undefined} */
+  zone;
+  /** What is said in place of the Element or below it. @type {HTMLElement | undefined} */
+  panel;
+  /** @type {import("./wish.js").Wish | undefined} */
+  wish;
+  /** @type {import("./tokens.js").Session | undefined} */
+  session;
+  /** In a managed frame, picks are told to the page around it. @type {((slot: any) => Promise<any>) | undefined} */
+  relay;
+  /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
+  hidden;
+  /** Resolves when the Element is there; rejects with a Failure that no retry heals. @type {Promise<Embed>} */
+  ready = new Promise((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
+  #style;
+  #gone;
+  #observer = new MutationObserver((records) => {
+    if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
+  });
+
   /**
    * @param {HTMLElement} container @param {import("./wish.js").Given} given Read anew at each start.
    * @param {() => void} [gone] Called when it is destroyed.
@@ -37,54 +73,25 @@ export class Embed {
   constructor(container, given, gone) {
     embeds.get(container)?.destroy();
     embeds.set(container, this);
-    this.kit = KIT;
     this.container = container;
     this.given = given;
-    this.gone = gone;
-    /** Whether a notice is shown that the next answer does away with. */
-    this.late = false;
-    /** @type {string | undefined} */
-    this.support = undefined;
-    /** The time zone that the Element shows, as far as it is known. @type {string | undefined} */
-    this.zone = undefined;
-    /** What is said in place of the Element or below it. @type {HTMLElement | undefined} */
-    this.panel = undefined;
-    /** @type {import("./wish.js").Wish | undefined} */
-    this.wish = undefined;
-    /** What is shown, as far as it is known. */
-    this.element = "";
-    /** @type {Session | undefined} */
-    this.session = undefined;
-    /** In a managed frame, picks are told to the page around it. @type {((slot: any) => Promise<any>) | undefined} */
-    this.relay = undefined;
-    /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
-    this.hidden = undefined;
-    /** What is under way, until it is tried again or has failed. */
-    this.run = new AbortController();
-    /** @type {Promise<Embed>} Resolves when the Element is there; rejects with a Failure that no retry heals. */
-    this.ready = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
+    this.#gone = gone;
     this.ready.catch(() => {});
 
-    this.style = container.getAttribute("style");
-    Object.assign(container.style, { display: "grid", gridTemplateColumns: "minmax(0, 1fr)" });
+    this.#style = container.getAttribute("style");
+    Object.assign(container.style, { display: "grid", gridTemplate: "auto / minmax(0, 1fr)" });
     // Panel and Element share one cell, so that neither pushes the other about; a notice comes below.
     this.box = create("div", { display: "grid", gridTemplate: "1fr auto / minmax(0, 1fr)", outline: "none" });
     this.box.tabIndex = -1;
-    this.box.setAttribute("role", "group");
+    this.box.role = "group";
     // Over the container's own children, which are seen until the Element is there: nothing moves when it comes.
     if (container.innerText.trim()) {
       Object.assign(this.box.style, { position: "absolute", inset: "0", visibility: "hidden" });
       if (getComputedStyle(container).position === "static") container.style.position = "relative";
     }
     container.append(this.box);
-    this.observer = new MutationObserver((records) => {
-      if (records.some(({ attributeName }) => /^data-/.test(attributeName || ""))) this.start();
-    });
     // What mount() was given does not change by itself.
-    if (given === container.dataset) this.observer.observe(container, { attributes: true });
+    if (given === container.dataset) this.#observer.observe(container, { attributes: true });
     this.start();
   }
 
@@ -99,39 +106,25 @@ export class Embed {
   async start() {
     const { signal } = this.renew();
     this.late = false;
-    this.box.setAttribute("aria-busy", "true");
+    this.box.ariaBusy = "true";
     this.reserve(this.given.element);
+    const timer = setTimeout(() => this.say("loading", signal), SILENCE);
+    atEnd(signal, () => clearTimeout(timer));
     try {
-      const wish = (this.wish = await readWish(this.given, this.container));
-      if (signal.aborted) return;
-      this.box.setAttribute("aria-label", wish.label || "Calendar");
-      const timer = setTimeout(() => this.say("loading", signal), SILENCE);
-      atEnd(signal, () => clearTimeout(timer));
-      const framed = wish.mode === "frame" || (wish.mode !== "inline" && !stylesWork());
-      await (framed ? (await loadPart("frame"))(this, wish, signal) : this.mount(wish, signal));
+      const mode = own(this.given, "mode");
+      const framed = mode === "frame" || (mode !== "inline" && !stylesWork());
+      // It is on its way while all else is.
+      if (!framed) preloadBundle();
+      const show = await loadPart(framed ? "frame" : "inline");
+      if (!signal.aborted) await show(this, signal);
     } catch (error) {
       if (!signal.aborted) this.fail(/** @type {Failure} */ (error));
     }
   }
 
-  /**
-   * Puts the Element into the page; all that it takes is fetched at once.
-   * @param {import("./wish.js").Wish} wish @param {AbortSignal} signal
-   */
-  async mount(wish, signal) {
-    const session = (this.session = new Session(wish, signal));
-    const mode = loadPart("inline");
-    preloadBundle();
-    if (wish.simulate) await (await loadPart("keeper")).simulate(session, this);
-    const opening = session.open();
-    // It is waited for in its turn; until then a failure must not pass for one that nobody hears.
-    opening.catch(() => {});
-    await (await mode)(this, session, opening);
-  }
-
   /** Ends what is under way. */
   renew() {
-    this.keepFocus(() => this.run.abort());
+    this.#keepFocus(() => this.run.abort());
     return (this.run = new AbortController());
   }
 
@@ -144,33 +137,34 @@ export class Embed {
 
   /** Lets the part with the words speak. @param {string} what @param {AbortSignal} signal @param {Failure} [error] */
   async say(what, signal, error) {
-    const timer = setTimeout(() => this.stammer(signal, error), WORDS_DEADLINE);
+    const timer = setTimeout(() => this.#stammer(signal, error), WORDS_DEADLINE);
     const keeper = await loadPart("keeper").catch(() => {});
     clearTimeout(timer);
     if (signal.aborted) return;
     if (keeper) keeper[what](this, error);
-    else this.stammer(signal, error);
+    else this.#stammer(signal, error);
   }
 
   /** The words are out of reach, as the service may be. @param {AbortSignal} signal @param {Failure} [error] */
-  stammer(signal, error) {
+  #stammer(signal, error) {
     if (signal.aborted || !error || error.told) return;
     const code = error.code === "silence" ? (navigator.onLine ? "service_unreachable" : "offline") : error.code;
     error.told = code;
-    const message = `The calendar ${error.waits ? "is taking longer than usual" : "could not be loaded"}.`;
+    const message = `The calendar ${error.waits ? "takes long" : "could not be loaded"}.`;
     console.error(`widgetsvc: ${code} — ${error.message}`);
-    const panel = create("div", { margin: "auto", padding: "20px", textAlign: "center" }, `${message} `);
-    panel.setAttribute("role", "alert");
+    const panel = create("div", { margin: "auto", padding: "20px", textAlign: "center" }, message);
+    panel.role = "alert";
+    const again = () => this.start();
     const button = create("button", { font: "inherit", minHeight: "44px" }, "Try again");
-    button.onclick = () => this.start();
-    panel.append(button);
+    button.onclick = again;
+    panel.append(" ", button);
     this.show(panel);
     this.emit("error", { code, message, retryable: true, support_code: error.support_code });
-    if (!error.stays) window.addEventListener("online", () => this.start(), { once: true, signal });
+    if (!error.stays) window.addEventListener("online", again, { once: true, signal });
   }
 
   /** The keyboard's place on the page does not go with what goes. @param {() => void} work */
-  keepFocus(work) {
+  #keepFocus(work) {
     const holds = () => this.box.contains(document.activeElement);
     const held = holds();
     work();
@@ -184,7 +178,7 @@ export class Embed {
 
   /** @param {HTMLElement} [panel] In place of what stood there. @param {number} [row] 2 is below the Element. */
   show(panel, row = 1) {
-    this.keepFocus(() => this.panel?.remove());
+    this.#keepFocus(() => this.panel?.remove());
     this.panel = panel;
     if (!panel) return;
     this.uncover();
@@ -202,7 +196,7 @@ export class Embed {
     error.support_code ||= this.support;
     const { signal } = error.stays ? this.run : this.renew();
     this.late = Boolean(error.stays);
-    this.box.setAttribute("aria-busy", "false");
+    this.box.ariaBusy = "false";
     return this.say("fail", signal, error);
   }
 
@@ -217,22 +211,22 @@ export class Embed {
     if (embeds.get(this.container) !== this) return;
     embeds.delete(this.container);
     this.run.abort();
-    this.observer.disconnect();
+    this.#observer.disconnect();
     this.hidden?.forEach((restore) => restore());
     this.box.remove();
-    this.container.setAttribute("style", this.style || "");
-    if (this.style === null) this.container.removeAttribute("style");
-    this.reject?.(failure("destroyed", "The embed was destroyed before it was ready."));
-    this.gone?.();
+    // Chromium would leave an empty attribute, were it only removed.
+    this.container.setAttribute("style", this.#style || "");
+    if (this.#style === null) this.container.removeAttribute("style");
+    this.reject?.(failure("destroyed", "It was destroyed."));
+    this.#gone?.();
   }
 }
 
 /** @type {boolean | undefined} */
 let styled;
 
-/** A style element of the page itself, with text in it, and neither nonce nor another type. */
-const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent, type }) =>
-  !nonce && /^(text\/css)?$/.test(type) && Boolean(textContent?.trim());
+/** A style element of the page itself, with text in it and no nonce. */
+const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent }) => !nonce && textContent?.trim();
 
 /**
  * Whether the bundle's styles will work on this page. It is tried with an empty style element, for which the page's
@@ -242,7 +236,8 @@ const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent, type }) =
 function stylesWork() {
   if (styled === undefined) {
     const plain = [...document.querySelectorAll("style")].filter(isPlain);
-    styled = plain.length ? plain.every(({ sheet }) => sheet) : !OWN_TAG.nonce;
+    // Of another type they may have no sheet at all.
+    styled = plain.length ? plain.every(({ sheet, type }) => sheet || type) : !OWN_TAG.nonce;
     if (styled) styled = tryStyle();
   }
   return styled;

@@ -1,12 +1,11 @@
 /** What is wrong with a tag, in words for the developer who wrote it. */
 
+import { HEIGHTS } from "./elements.js";
 import { attribute, OPTION_NAMES, readOptions } from "./options.js";
 import { isObject, own, parseJson } from "./page.js";
-import { ELEMENTS, NAMES } from "./wish.js";
+import { MODES, NAMES, THEMES } from "./wish.js";
 
 /** @typedef {import("./wish.js").Given} Given */
-
-const MODES = ["auto", "inline", "frame"];
 
 /** Single edits from one word to another (Levenshtein). @param {string} from @param {string} to */
 function distance(from, to) {
@@ -60,12 +59,14 @@ function faultsOfKey(key) {
     return "data-key is a secret key, which anybody can read here: revoke it now, and use the publishable key (pk_…).";
   }
   if (key.startsWith("pk_")) return "";
-  return key ? `data-key “${key}” is no publishable key: those begin with pk_.` : "data-key is missing: your publishable key (pk_…).";
+  return key
+    ? `data-key “${key}” is no publishable key: those begin with pk_.`
+    : "data-key is missing: your publishable key (pk_…).";
 }
 
 /** @param {string} element */
 function faultsOfElement(element) {
-  const names = Object.keys(ELEMENTS);
+  const names = Object.keys(HEIGHTS);
   if (names.includes(element)) return "";
   const meant = element && nearest(element, names);
   const remedy = meant ? `did you mean ${meant}?` : `use one of ${names.join(", ")}.`;
@@ -78,8 +79,11 @@ function faultsOfElement(element) {
  */
 export function faultsOf(given, container) {
   const read = (/** @type {string} */ name) => String(own(given, name) ?? "").trim();
-  const isJson = (/** @type {any} */ value) => isObject(typeof value === "string" ? parseJson(value || "{}") : (value ?? {}));
-  const [key, widget, element, mode, height, tzid] = "key widget element mode height tzid".split(" ").map(read);
+  const isJson = (/** @type {any} */ value) =>
+    isObject(typeof value === "string" ? parseJson(value || "{}") : (value ?? {}));
+  const [key, widget, element, mode, theme, height, tzid] = "key widget element mode theme height tzid"
+    .split(" ")
+    .map(read);
   const calendars = read("calendar") || read("calendars");
   const script = container.querySelector(':scope > script[type="application/json"]');
   return [
@@ -88,6 +92,7 @@ export function faultsOf(given, container) {
     !widget && !calendars && "data-calendar is missing: the calendar's id.",
     widget && (element || calendars) && "data-widget stands alone: it says which element and calendars.",
     mode && !MODES.includes(mode) && `data-mode “${mode}” is not known: use one of ${MODES.join(", ")}.`,
+    theme && !THEMES.includes(theme) && `data-theme “${theme}” is not known: use one of ${THEMES.join(", ")}.`,
     /\D/.test(height) && `data-height “${height}” is no number of pixels: write it as in 500.`,
     tzid && !isZone(tzid) && `data-tzid “${tzid}” is no time zone: write it as in Europe/London.`,
     !isJson(own(given, "options")) && "data-options is not a JSON object.",

@@ -1,4 +1,4 @@
-/** Parts that only the keeper knows: the core's table, which every page view has to load, is shorter for it. */
+/** What a part loads by a table of its own: the core's, which every page view has to load, is shorter for it. */
 
 import { own } from "./page.js";
 

@@ -16,26 +16,21 @@ const CONTAINER = '[data-widgetsvc]:not([data-widgetsvc="popup"])';
 
 /** Puts an embed beside a script tag, or where that stands in the head, into the body. */
 async function adopt(/** @type {HTMLScriptElement} */ tag) {
-  if (!tag.dataset.key && !tag.dataset.element && !tag.dataset.widget) return;
-  if (tag.dataset.form === "floating") {
-    await parsed();
-    return (await loadPart("popup")).float(Embed, tag);
-  }
+  const { element, form, key, widget } = tag.dataset;
+  if (!(key || element || widget)) return;
+  const floats = form === "floating";
+  const inPlace = !floats && tag.isConnected && !tag.closest("head");
+  if (!inPlace) await parsed();
+  if (floats) return (await loadPart("popup")).float(Embed, tag);
   const container = create("div");
   container.className = "widgetsvc";
-  if (tag.isConnected && !tag.closest("head")) tag.after(container);
-  else {
-    await parsed();
-    document.body.append(container);
-  }
+  if (inPlace) tag.after(container);
+  else document.body.append(container);
   new Embed(container, tag.dataset, () => container.remove());
 }
 
 const parsed = () =>
-  new Promise((resolve) => {
-    if (document.readyState !== "loading") resolve(undefined);
-    document.addEventListener("DOMContentLoaded", resolve);
-  });
+  document.readyState === "loading" && new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
 
 /**
  * @param {string | HTMLElement} target A selector or an element. @param {import("./wish.js").Given} given
@@ -43,15 +38,15 @@ const parsed = () =>
  */
 function mount(target, given) {
   const container = typeof target === "string" ? document.querySelector(target) : target;
-  if (!(container instanceof HTMLElement)) throw failure("invalid_target", `There is no element ${target} to mount in.`);
+  if (!(container instanceof HTMLElement)) throw failure("invalid_target", `There is no element ${target}.`);
   return new Embed(container, given);
 }
 
 /** Starts an embed in what is marked as its container. @param {Node} node */
 function follow(node) {
-  if (!(node instanceof Element || node instanceof Document)) return;
+  if (!(node instanceof Element)) return;
   const within = [...node.querySelectorAll(CONTAINER)];
-  if (node instanceof Element && node.matches(CONTAINER)) within.push(node);
+  if (node.matches(CONTAINER)) within.push(node);
   for (const container of /** @type {HTMLElement[]} */ (within)) {
     if (!embeds.has(container)) new Embed(container, container.dataset);
   }
@@ -82,7 +77,7 @@ class EmbedElement extends HTMLElement {
 }
 
 function start() {
-  const api = Object.freeze({ __proto__: null, version: __VERSION__, mount, adopt });
+  const api = Object.freeze({ version: __VERSION__, mount, adopt });
   // An older loader may hold the name; then this one works without.
   if (!own(window, "WidgetSvc")) Object.defineProperty(window, "WidgetSvc", { value: api });
   if (!customElements.get("widgetsvc-embed")) customElements.define("widgetsvc-embed", EmbedElement);
@@ -92,8 +87,8 @@ function start() {
   for (const near of ["pointerover", "focusin"]) {
     document.addEventListener(near, ({ target }) => triggerOf(target) && loadPart("popup").catch(() => {}));
   }
-  follow(document);
-  if (/[?&]widgetsvc=doctor\b/.test(location.search)) {
+  follow(document.documentElement);
+  if (/\bwidgetsvc=doctor\b/.test(location.search)) {
     if (document.readyState === "complete") examine();
     else addEventListener("load", examine);
   }
@@ -114,8 +109,8 @@ async function openPopup(event) {
   try {
     (await loadPart("popup")).open(Embed, trigger);
   } catch (error) {
-    const { code, message } = /** @type {import("./page.js").Failure} */ (error);
-    console.error(`widgetsvc: ${code || "unexpected_error"} — ${message}`);
+    const { code = "unexpected_error", message } = /** @type {import("./page.js").Failure} */ (error);
+    console.error(`widgetsvc: ${code} — ${message}`);
     // What it links to is the next best thing.
     if (trigger instanceof HTMLAnchorElement) location.assign(trigger.href);
   }
@@ -124,8 +119,8 @@ async function openPopup(event) {
 const known = own(window, "WidgetSvc");
 const tag = currentScript();
 if (!tag) {
-  console.error("widgetsvc: invalid_tag — load embed.js with a plain <script async src>, not as a module.");
-} else if (typeof known?.adopt === "function") {
+  console.error("widgetsvc: invalid_tag — embed.js is no module: load it by <script async src>.");
+} else if (known?.adopt) {
   known.adopt(tag);
 } else {
   start();

@@ -57,16 +57,7 @@ export const currentScript = () => getCurrentScript.call(document);
 export const OWN_TAG = /** @type {HTMLScriptElement} */ (currentScript());
 
 /** The service's address, with a slash at its end: /embed.js and /embed/{version}/{hash}.js lie below it. */
-export const SERVICE = OWN_TAG?.src.replace(/embed(\.js|\/[^/]+\/[^/]+\.js)([?#].*)?$/, "");
-
-/** What the page's Content-Security-Policy has kept from us: directive → address. @type {Map<string, string>} */
-export const violations = new Map();
-
-document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition, effectiveDirective, sourceFile }) => {
-  // Of frames, browsers tell the origin only.
-  const ours = `${blockedURI}/`.startsWith(SERVICE) || [blockedURI, sourceFile].some((url) => url?.startsWith(SERVICE));
-  if (disposition === "enforce" && ours) violations.set(effectiveDirective, blockedURI);
-});
+export const SERVICE = OWN_TAG?.src.replace(/embed(\/[^/]+\/[^/]+)?\.js([?#].*)?$/, "");
 
 /**
  * `retryAfter` in seconds; `reload`: only the whole page can be tried again; `stays`: what is shown goes on;

@@ -26,7 +26,13 @@ const PANEL = {
   textAlign: "center",
   overflowWrap: "anywhere",
 };
-const ACTION = { display: "inline-flex", alignItems: "center", minHeight: "44px", outlineOffset: "3px", font: "inherit" };
+const ACTION = {
+  display: "inline-flex",
+  alignItems: "center",
+  minHeight: "44px",
+  outlineOffset: "3px",
+  font: "inherit",
+};
 const BUTTON = {
   ...ACTION,
   margin: "0",
@@ -93,7 +99,12 @@ function createMark(sign) {
     "stroke-linecap": "round",
   };
   for (const [name, value] of Object.entries(drawing)) path.setAttribute(name, value);
-  for (const [name, value] of Object.entries({ width: "28", height: "28", viewBox: "0 0 28 28", "aria-hidden": "true" })) {
+  for (const [name, value] of Object.entries({
+    width: "28",
+    height: "28",
+    viewBox: "0 0 28 28",
+    "aria-hidden": "true",
+  })) {
     svg.setAttribute(name, value);
   }
   Object.assign(/** @type {SVGElement} */ (svg).style, { opacity: "0.55", marginBottom: "8px" });
@@ -154,7 +165,11 @@ export function createOutcome(words, lead, lines = [], done = false) {
  */
 export function createStatus(words, text, height) {
   const slim = !height;
-  const panel = createPanel("status", words, slim ? { padding: "12px 16px" } : { placeContent: "stretch", gap: "16px" });
+  const panel = createPanel(
+    "status",
+    words,
+    slim ? { padding: "12px 16px" } : { placeContent: "stretch", gap: "16px" },
+  );
   panel.append(create("span", { ...QUIET, justifySelf: "center" }, text));
   if (slim) return panel;
   const bones = create("div", { display: "grid", alignContent: "start", gap: "12px", width: "100%" });
@@ -162,7 +177,12 @@ export function createStatus(words, text, height) {
   const widths = ["40%", ...Array(Math.max(1, Math.floor((height - HEAD) / PITCH) - 2)).fill("100%"), "70%"];
   for (const width of widths) {
     // Grey shows on any ground where a browser knows no color-mix().
-    const bone = create("div", { width, height: "36px", borderRadius: "6px", backgroundColor: "rgba(128, 128, 128, 0.15)" });
+    const bone = create("div", {
+      width,
+      height: "36px",
+      borderRadius: "6px",
+      backgroundColor: "rgba(128, 128, 128, 0.15)",
+    });
     bone.style.backgroundColor = faint(9);
     bones.append(bone);
   }

@@ -8,8 +8,8 @@
  * @typedef {{type: "height", height: number} | {type: "event", name: string, detail: Record<string, any>} |
  *   {type: "pick", id: number, slot: {start: string, end: string}}} FromGuest
  * @typedef {{type: "picked", id: number, prevented: boolean, answers: boolean} |
- *   {type: "outcome", id: number, value?: any, error?: {code?: string, message: string}} |
- *   {type: "update", settings: Record<string, any>}} FromHost
+ *   {type: "outcome", id: number, value?: any, error?: {code?: string, message: string}}} FromHost
+ * @typedef {{code: string, message: string, support_code: string}} Refusal
  */
 
 import { isObject } from "./page.js";
@@ -26,6 +26,13 @@ export function versionOf(data) {
   return VERSIONS.filter((version) => data.versions.includes(version)).pop() ?? 0;
 }
 
+/** @param {any} data @returns {Refusal | undefined} why the service has no calendar for this page, if a hello says so */
+export function refusalOf(data) {
+  const { code, message, support_code } = isObject(data.refusal) ? data.refusal : {};
+  const sound = /^[a-z_]+$/.test(code) && [message, support_code].every((text) => typeof text === "string");
+  return sound ? { code, message, support_code } : undefined;
+}
+
 /** @param {any} data @returns {FromGuest | undefined} */
 export function fromGuest(data) {
   if (!isObject(data)) return undefined;
@@ -40,8 +47,7 @@ export function fromGuest(data) {
 /** @param {any} data @returns {FromHost | undefined} */
 export function fromHost(data) {
   if (!isObject(data)) return undefined;
-  const { type, id, settings } = data;
-  const sound =
-    (["picked", "outcome"].includes(type) && Number.isInteger(id)) || (type === "update" && isObject(settings));
+  const { type, id } = data;
+  const sound = ["picked", "outcome"].includes(type) && Number.isInteger(id);
   return sound ? /** @type {FromHost} */ (data) : undefined;
 }

@@ -14,13 +14,13 @@ let policy;
 
 /** Where Trusted Types are enforced, addresses of scripts have to come from a policy. @param {string} src */
 function trusted(src) {
-  const { trustedTypes } = /** @type {any} */ (window);
-  if (!trustedTypes) return src;
   try {
-    policy ||= trustedTypes.createPolicy("widgetsvc", { createScriptURL: (/** @type {string} */ url) => url });
+    policy ||= /** @type {any} */ (window).trustedTypes.createPolicy("widgetsvc", {
+      createScriptURL: (/** @type {string} */ url) => url,
+    });
     return policy.createScriptURL(src);
   } catch {
-    // The page names the policies that there may be. Where it does not enforce them either, text will do.
+    // A browser without them, or a page that names the policies there may be: unless it enforces them, text will do.
     return src;
   }
 }
@@ -34,8 +34,7 @@ function dress(node, integrity) {
 
 /** Has the bundle on its way while all else is; the part "inline" runs it. */
 export function preloadBundle() {
-  if (preloading || document.querySelector('script[src*="/CronofyElements"]')) return;
-  preloading = true;
+  if (document.querySelector('[src*="/CronofyElements"], [href*="/CronofyElements"]')) return;
   const link = document.createElement("link");
   link.rel = "preload";
   link.as = "script";
@@ -43,8 +42,6 @@ export function preloadBundle() {
   link.href = BUNDLE.src;
   document.head.append(link);
 }
-
-let preloading = false;
 
 /**
  * Runs a script to its end.

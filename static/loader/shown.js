@@ -1,8 +1,21 @@
 /** What the ways of showing an Element, in the page and in a frame, have in common. Parts have a copy each. */
 
+import { kept } from "./kept.js";
 import { failure } from "./page.js";
+import { readWish } from "./wish.js";
 
 /** @typedef {import("./embed.js").Embed} Embed */
+
+/**
+ * Reads what is wished, and names the place for it.
+ * @param {Embed} embed @returns {Promise<import("./wish.js").Wish>} Rejects with `invalid_tag`.
+ */
+export async function begin(embed) {
+  const wish = (embed.wish = await readWish(embed));
+  embed.box.setAttribute("aria-label", wish.label || "Calendar");
+  embed.reserve(wish.element);
+  return wish;
+}
 
 /** Puts the container's own children away. @param {Embed} embed */
 export function hideFallback(embed) {
@@ -75,7 +88,9 @@ export async function pick(embed, slot, after_pick) {
   // It is waited for in its turn; until then it must not pass for a failure that nobody hears.
   answer?.catch(() => {});
   try {
-    return await (await embed.kit.loadPart("outcome"))(embed, slot, answer, follows);
+    return await (
+      await kept(embed, "outcome")
+    )(embed, slot, answer, follows, () => void pick(embed, slot, after_pick));
   } catch (error) {
     embed.fail(Object.assign(/** @type {import("./page.js").Failure} */ (error), { stays: true }));
     return false;

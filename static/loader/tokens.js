@@ -1,7 +1,6 @@
 /** Element tokens: obtained from the service. What renews them is in the part "keeper". */
 
 import { ask, failure, isObject, own, parseJson, SERVICE } from "./page.js";
-import { loadPart } from "./scripts.js";
 
 /**
  * @typedef {{kind: string, text?: string, url?: string}} AfterPick
@@ -17,9 +16,11 @@ const RENEW_AT = 0.8;
 /** The tokens of one embed. */
 export class Session {
   /**
-   * @param {import("./wish.js").Wish} wish @param {AbortSignal} signal Ends it: no timer, listener or request is left.
+   * @param {(typeof import("./embed.js"))["KIT"]} kit @param {import("./wish.js").Wish} wish
+   * @param {AbortSignal} signal Ends it: no timer, listener or request is left.
    */
-  constructor(wish, signal) {
+  constructor(kit, wish, signal) {
+    this.kit = kit;
     this.wish = wish;
     this.signal = signal;
     /** @type {Partial<Heed>} */
@@ -88,6 +89,6 @@ export class Session {
 
   /** Replaces a token that is old or was refused. @param {string} old Rejects with a Failure. */
   async renew(old) {
-    if (old === this.token) await (await loadPart("keeper")).renew(this);
+    if (old === this.token) await (await this.kit.loadPart("keeper")).renew(this);
   }
 }

@@ -28,12 +28,7 @@ declare namespace WidgetSvc {
   }
 
   type ElementName =
-    | "agenda"
-    | "availability-rules"
-    | "availability-viewer"
-    | "calendar-sync"
-    | "date-time-picker"
-    | "slot-picker";
+    "agenda" | "availability-rules" | "availability-viewer" | "calendar-sync" | "date-time-picker" | "slot-picker";
 
   /** What is shown: either a widget as it is stored at the service, or an Element with its calendars. */
   type EmbedOptions = CommonOptions & ShorthandOptions & (WidgetChoice | ElementChoice);
@@ -62,7 +57,8 @@ declare namespace WidgetSvc {
     label?: string;
     /** Pixels that are kept for it. */
     height?: number | `${number}`;
-    theme?: string;
+    /** On dark pages: a light ground below the calendar (`auto`), always (`light`), or never (`page`): its colours are yours. */
+    theme?: "auto" | "light" | "page";
     /** A time zone of the IANA database, such as "Europe/London"; else the visitor's. */
     tzid?: string;
     /** A language (BCP 47), such as "de-AT"; else the page's. */
@@ -76,28 +72,22 @@ declare namespace WidgetSvc {
   }
 
   type Simulation =
-    | "expired"
-    | "origin"
-    | "429"
-    | "500"
-    | "slow"
-    | "offline"
-    | "skew"
-    | `skew:${string}`
-    | "noslots"
-    | "taken"
-    | "csp";
+    "expired" | "origin" | "429" | "500" | "slow" | "offline" | "skew" | `skew:${string}` | "noslots" | "taken" | "csp";
 
   /** The Element's options under the names that data- attributes have: `configStartTime` is `data-config-start-time`. */
   type ShorthandOptions = { [Name in keyof Config as `config${Capitalize<Camel<Name>>}`]?: Config[Name] } & {
     [Name in ColorName as `colors${Capitalize<Name>}`]?: string;
-  } & { [Name in Exclude<keyof ElementOptions, "styles" | "tzid" | "locale"> as Camel<Name>]?: ElementOptions[Name] } & {
+  } & {
+    [Name in Exclude<keyof ElementOptions, "styles" | "tzid" | "locale"> as Camel<Name>]?: ElementOptions[Name];
+  } & {
     colors?: Colors;
     styles?: ElementOptions["styles"];
     stylesPrefix?: string;
   };
 
-  type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name;
+  type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+    ? `${Head}${Capitalize<Camel<Tail>>}`
+    : Name;
 
   /** Options of cronofy-elements 1.67; the loader sets the token, the target and the API's address. */
   interface ElementOptions {

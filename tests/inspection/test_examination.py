@@ -3,8 +3,8 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -28,6 +28,7 @@ from widgetsvc.inspection.embeds import ATTRIBUTES
 from widgetsvc.inspection.examination import examine
 from widgetsvc.inspection.findings import Status
 from widgetsvc.inspection.pages import read_page
+from widgetsvc.loader import SOURCES
 from widgetsvc.permissions import Element
 from widgetsvc.snippets import Embedded, Form, Installation, markup
 
@@ -174,6 +175,7 @@ EMBED_FAULTS = [
     (tag(data_assertion=assertion(sub="x")), "is no JWT that expires"),
     (tag(data_assertion=assertion(exp=NOW - 90)), "was over 90 s ago"),
     (tag(data_mode="iframe"), "data-mode is 'iframe'"),
+    (tag(data_theme="dark"), "data-theme is 'dark'"),
     (tag(data_height="400px"), "data-height is '400px'"),
     (tag(data_options="{'a': 1}"), "data-options holds no JSON object"),
     (tag(data_texts="[]"), "data-texts holds no JSON object"),
@@ -686,12 +688,10 @@ def test_headers_that_do_not_matter_are_not_spoken_of(findings: Examine, header:
 
 
 def test_attributes_and_heights_are_the_loaders() -> None:
-    wish = (Path(__file__).parents[2] / "static" / "loader" / "wish.js").read_text()
+    wish = (SOURCES / "wish.js").read_text()
     names = wish.split("export const NAMES =")[1].split('"')[1].split()
 
     # What only our own frames say of themselves is no attribute of a page.
     assert set(ATTRIBUTES) | {"host"} == set(names)
-    for element, height in HEIGHTS.items():
-        assert f'", {height}, ' in next(
-            line for line in wish.splitlines() if line.strip().strip('"').startswith(element)
-        )
+    heights = re.findall(r'^  "?([\w-]+)"?: \[(\d+), ', (SOURCES / "elements.js").read_text(), re.MULTILINE)
+    assert {element: int(height) for element, height in heights} == dict(HEIGHTS)

@@ -124,6 +124,29 @@ def test_a_refusal_is_a_page_in_words_that_nobody_frames(
     assert response.headers["X-Frame-Options"] == "DENY"
 
 
+@pytest.mark.parametrize(
+    ("host", "ancestors"),
+    [
+        pytest.param(PAGE, PAGE, id="origin"),
+        pytest.param(f"{PAGE}/path", "'none'", id="address"),
+        pytest.param(f"{PAGE}; script-src *", "'none'", id="directive"),
+        pytest.param("*", "'none'", id="anybody"),
+        pytest.param("null", "'none'", id="null"),
+    ],
+)
+def test_a_refusal_is_told_to_the_one_page_that_manages_the_frame(
+    acme: Embedder, host: str, ancestors: str
+) -> None:
+    query = {"key": "pk_unknown", "calendar": "store-42", "host": host}
+
+    response = acme.http.get("/frame/agenda", query_string=query)
+
+    assert policy(response)["frame-ancestors"] == ancestors
+    assert ("X-Frame-Options" in response.headers) == (ancestors == "'none'")
+    assert ('data-refusal="unknown_key"' in response.text) == (ancestors == PAGE)
+    assert ("<script" in response.text) == (ancestors == PAGE)
+
+
 def test_hostile_names_are_shown_as_text(acme: Embedder) -> None:
     response = acme.http.get("/frame/<script>alert(1)<%2Fscript>", query_string={"key": acme.key})
 

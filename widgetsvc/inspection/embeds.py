@@ -32,6 +32,7 @@ _OPTIONS = (
     *("query", "authorization-url", "single-profile"),
 )
 _MODES = {"", "auto", "inline", "frame"}
+_THEMES = {"", "auto", "light", "page"}
 _FRAME_PARAMETERS = {"key", "calendar", "tzid", "locale", "options", "slot", "day", "host"}
 _NEEDED_IN_SANDBOX = ("allow-scripts", "allow-same-origin")
 
@@ -226,6 +227,9 @@ def _wish_problems(embed: Embed, script: str) -> Iterator[_Problem]:
 
 
 def _value_problems(data: Mapping[str, str], script: str) -> Iterator[_Problem]:
+    theme = data.get("theme", "").strip()
+    if theme not in _THEMES:
+        yield Status.FAULT, f"data-theme is {theme[:48]!r}; there are auto, light and page", None
     if not (data.get("height") or "0").strip().isdecimal():
         yield Status.FAULT, f"data-height is {data['height'][:48]!r}, and not a number of pixels", None
     for name, text in [

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from widgetsvc import errors
+from widgetsvc.gateway.origins import Origin
 from widgetsvc.services import current_services
 from widgetsvc.web.headers import new_nonce, page_policy
 from widgetsvc.web.support import support_code
@@ -151,18 +152,23 @@ def _answer(
 
 def _page(status: HTTPStatus, code: str, title: str, detail: str) -> Response:
     nonce = new_nonce()
-    public_url = current_services().service.public_url
+    services = current_services()
+    # A page that manages its frames is told the code by message; the page holds nothing but these words.
+    host = Origin.parse(request.args.get("host"))
     html = render_template(
         "error.html",
         nonce=nonce,
+        host=host,
+        guest=services.loader.parts["guest"],
         title=title,
         detail=detail,
         code=code,
         support_code=support_code(),
-        service_url=public_url,
+        service_url=services.service.public_url,
     )
     response = make_response(html, _PAGE_STATUSES.get(code, status))
-    response.headers["Content-Security-Policy"] = page_policy(nonce)
-    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Content-Security-Policy"] = page_policy(nonce, host)
+    if host is None:
+        response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -124,6 +124,7 @@ def _page(
         | {
             "bundle": services.bundle,
             "core": services.loader.core,
+            "inline": services.loader.parts["inline"],
             "guest": services.loader.parts["guest"],
             "host": _host(tenant),
             "widget": widget.widget_id if widget else None,

@@ -37,12 +37,17 @@ def frame_policy(nonce: str, *, connect: list[str], ancestors: str) -> str:
     return "; ".join(directives)
 
 
-def page_policy(nonce: str) -> str:
-    """The policy of a page that only shows words, and to nobody else's frames."""
-    return (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+def page_policy(nonce: str, host: Origin | None = None) -> str:
+    """The policy of a page that only shows words, to nobody else's frames or to those of one `host`.
+
+    It tells that one, by a script, what it says.
+    """
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
+    if host is None:
+        return f"{policy}; frame-ancestors 'none'"
+    return f"{policy}; script-src 'nonce-{nonce}'; frame-ancestors {host}"
 
 
 def install(app: Flask) -> None:

@@ -1,9 +1,8 @@
 /** Shows an embed in a frame of the service: the host's side. The element token never enters the page. */
 
 import { atEnd, create, DEADLINE, failure, PATIENCE } from "../page.js";
-import { fromGuest, versionOf, VERSIONS } from "../protocol.js";
-import { hideFallback, settle, slow, tell } from "../shown.js";
-import { Session } from "../tokens.js";
+import { fromGuest, refusalOf, versionOf, VERSIONS } from "../protocol.js";
+import { begin, hideFallback, settle, slow, tell } from "../shown.js";
 
 /**
  * @typedef {import("../embed.js").Embed} Embed
@@ -16,8 +15,10 @@ const GRACE = 500;
 /** Heights that grow one after the other before it is taken for a loop. */
 const MOST_GROWTHS = 40;
 
-/** @param {Embed} embed @param {Wish} wish @param {AbortSignal} signal Rejects with a Failure. */
-export default async function frame(embed, wish, signal) {
+/** @param {Embed} embed @param {AbortSignal} signal @returns {Promise<void>} Rejects with a Failure. */
+export default async function frame(embed, signal) {
+  const wish = await begin(embed);
+  if (signal.aborted) return;
   const iframe = create("iframe", { gridArea: "1 / 1", display: "block", width: "100%", border: "0" });
   iframe.title = wish.label || "Calendar";
   iframe.style.height = embed.container.style.minHeight;
@@ -26,22 +27,33 @@ export default async function frame(embed, wish, signal) {
   // Until it has something to show, it is neither seen nor in the way.
   iframe.style.visibility = "hidden";
   embed.box.append(iframe);
-  const patience = setTimeout(() => slow(embed, signal), PATIENCE);
-  atEnd(signal, () => clearTimeout(patience));
+  const overdue = () => embed.fail(failure("timed_out", `${iframe.src} took longer than ${DEADLINE / 1000} s.`));
+  const timers = [setTimeout(() => slow(embed, signal), PATIENCE), setTimeout(overdue, DEADLINE)];
+  atEnd(signal, () => timers.forEach(clearTimeout));
 
-  const port = await meet(embed, iframe, wish, signal);
-  embed.show();
-  embed.late = false;
-  hideFallback(embed);
-  iframe.style.visibility = "";
+  const settings = settingsOf(wish, embed.container);
+  const port = await meet(embed, iframe, settings, signal);
+  if (signal.aborted) return;
+  atEnd(signal, () => port.close());
   const resize = resizer(embed, iframe, wish);
+  let shown = false;
+  const appear = () => {
+    shown = true;
+    // From here on the guest speaks for itself, of what takes long, too.
+    timers.forEach(clearTimeout);
+    embed.show();
+    embed.late = false;
+    hideFallback(embed);
+    // Of two schemes, browsers would lay a ground of their own below the frame.
+    Object.assign(iframe.style, { colorScheme: settings.look.colorScheme, visibility: "" });
+  };
   port.onmessage = ({ data }) => {
     const message = fromGuest(data);
+    if (message && !shown) appear();
     if (message?.type === "height") resize(message.height);
     else if (message?.type === "pick") relay(embed, port, message);
-    else if (message?.type === "event") hear(embed, message, () => clearTimeout(patience));
+    else if (message?.type === "event") hear(embed, iframe, message);
   };
-  atEnd(signal, () => port.close());
 }
 
 /** @param {Embed} embed @param {Wish} wish */
@@ -54,56 +66,57 @@ function addressOf({ kit: { service } }, { key, widget, element, calendars, opti
   return url.href;
 }
 
-/** What the guest is told of the page, and of what was wished; assertions go over the port only. @param {Wish} wish */
-function settingsOf({ assertion, height, label, language, options, simulate, texts }) {
-  const { fontFamily } = getComputedStyle(document.body);
+/**
+ * What the guest is told of the page, and of what was wished; assertions go over the port only.
+ * @param {Wish} wish @param {HTMLElement} container Whose surroundings the frame is to look like.
+ */
+function settingsOf({ assertion, height, label, language, options, simulate, texts, theme }, container) {
+  const { color, colorScheme, fontFamily } = getComputedStyle(container);
   const locale = options.locale || language;
-  return { given: { assertion, height: height || "", label, locale, options, simulate, texts }, fontFamily };
+  const look = { color, colorScheme: schemeOf(colorScheme), fontFamily };
+  return { given: { assertion, height: height || "", label, locale, options, simulate, texts, theme }, look };
+}
+
+/** @param {string} declared As in CSS: `normal`, or the schemes that a page can be seen in. */
+function schemeOf(declared) {
+  const [dark, light] = [/\bdark\b/, /\blight\b/].map((name) => name.test(declared));
+  return dark && (!light || matchMedia("(prefers-color-scheme: dark)").matches) ? "dark" : "light";
 }
 
 /**
  * Waits for the guest's hello and hands it a port.
- * @param {Embed} embed @param {HTMLIFrameElement} iframe @param {Wish} wish @param {AbortSignal} signal
- * @returns {Promise<MessagePort>} Rejects with a Failure.
+ * @param {Embed} embed @param {HTMLIFrameElement} iframe @param {object} settings @param {AbortSignal} signal
+ * @returns {Promise<MessagePort>} Rejects with a Failure: where the service refuses the frame, with its code.
  */
-async function meet(embed, iframe, wish, signal) {
+async function meet(embed, iframe, settings, signal) {
   const { origin } = new URL(embed.kit.service);
   const over = new AbortController();
   atEnd(signal, () => over.abort());
-  /** @type {ReturnType<typeof setTimeout>[]} */
-  const timers = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let grace;
   try {
     const version = await new Promise((resolve, reject) => {
-      const give = (/** @type {string} */ code, /** @type {string} */ detail) =>
-        reject(failure(code, detail, { blocked: "frame-src" }));
+      const give = (/** @type {string} */ detail) => reject(failure("framed_out", detail, { blocked: "frame-src" }));
       const listen = (/** @type {MessageEvent} */ event) => {
         if (event.source !== iframe.contentWindow || event.origin !== origin) return;
         const spoken = versionOf(event.data);
-        if (spoken) resolve(spoken);
-        else if (spoken === 0) give("framed_out", `The frame speaks none of ${VERSIONS}: this loader is older than the service.`);
+        const refusal = spoken && refusalOf(event.data);
+        if (refusal) reject(failure(refusal.code, refusal.message, { support_code: refusal.support_code }));
+        else if (spoken) resolve(spoken);
+        else if (spoken === 0) give(`The frame speaks none of ${VERSIONS}: this loader is older than the service.`);
       };
       window.addEventListener("message", listen, { signal: over.signal });
-      const loaded = () => timers.push(setTimeout(give, GRACE, "framed_out", `${iframe.src} loaded, but said nothing.`));
+      const loaded = () => (grace = setTimeout(give, GRACE, `${iframe.src} loaded, but said nothing.`));
       iframe.addEventListener("load", loaded, { once: true });
-      timers.push(setTimeout(give, DEADLINE, "timed_out", `${iframe.src} took longer than ${DEADLINE / 1000} s.`));
       atEnd(over.signal, () => resolve(0));
     });
     const { port1, port2 } = new MessageChannel();
-    iframe.contentWindow?.postMessage({ widgetsvc: "connect", version, settings: settingsOf(wish) }, origin, [port2]);
+    iframe.contentWindow?.postMessage({ widgetsvc: "connect", version, settings }, origin, [port2]);
     return port1;
-  } catch (error) {
-    // A page that the browser refuses to frame says nothing. The service may say why; a token is of no use here.
-    if (/** @type {any} */ (error).code === "framed_out") await new Session(wish, signal).obtain().catch(reasonable);
-    throw error;
   } finally {
     over.abort();
-    timers.forEach(clearTimeout);
+    clearTimeout(grace);
   }
-}
-
-/** Lets a reason pass that the service gave in so many words. @param {import("../page.js").Failure} error */
-function reasonable(error) {
-  if (error.support_code) throw error;
 }
 
 /**
@@ -128,17 +141,17 @@ function resizer(embed, iframe, wish) {
 }
 
 /**
- * @param {Embed} embed @param {{name: string, detail: Record<string, any>}} message @param {() => void} patient
+ * @param {Embed} embed @param {HTMLIFrameElement} iframe @param {{name: string, detail: Record<string, any>}} message
  */
-function hear(embed, { name, detail }, patient) {
-  patient();
+function hear(embed, iframe, { name, detail }) {
   if (name === "ready") return settle(embed);
   if (name === "error") {
     embed.box.setAttribute("aria-busy", "false");
     if (!detail.retryable) embed.reject?.(Object.assign(new Error(detail.message), { code: detail.code }));
   }
   embed.emit(name, detail);
-  if (name === "error" || name === "booked") reveal(embed.container);
+  // Whoever reads on elsewhere is not to be carried off.
+  if (document.activeElement === iframe && (name === "error" || name === "booked")) reveal(embed.container);
 }
 
 /** Something is said at the top of the frame; a visitor far below would not see it. @param {HTMLElement} container */

@@ -7,13 +7,21 @@ import { fromHost, RELAYED, VERSIONS } from "../protocol.js";
 const PATIENCE = 3000;
 
 const container = /** @type {HTMLElement} */ (document.querySelector("[data-host]"));
-const host = String(container.dataset.host);
+const { host = "", refusal: code, support } = container.dataset;
 
 /** @param {Record<string, any>} [given] @returns {import("../embed.js").Embed} */
 const mount = (given) => /** @type {any} */ (window).WidgetSvc.mount(container, { ...container.dataset, ...given });
 
 /** Only what was wished says something; an empty wish leaves what the address says. @param {Record<string, any>} given */
-const wished = (given) => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "" && value !== null));
+const wished = (given) =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "" && value !== null));
+
+/** The page's words for why there is no calendar. */
+function refuse() {
+  const message = container.querySelector("h1 + p")?.textContent || "";
+  const refusal = { code, message, support_code: support || "" };
+  parent.postMessage({ widgetsvc: "hello", versions: VERSIONS, refusal }, host);
+}
 
 function start() {
   const over = new AbortController();
@@ -32,9 +40,10 @@ function start() {
   parent.postMessage({ widgetsvc: "hello", versions: VERSIONS }, host);
 }
 
-/** @param {MessagePort} port @param {{given: Record<string, any>, fontFamily?: string}} settings */
-function connect(port, { given, fontFamily }) {
-  if (fontFamily) document.body.style.fontFamily = fontFamily;
+/** @param {MessagePort} port @param {{given: Record<string, any>, look?: Record<string, string>}} settings */
+function connect(port, { given, look: { color = "", colorScheme = "", fontFamily = "" } = {} }) {
+  Object.assign(document.body.style, { color, fontFamily });
+  document.documentElement.style.colorScheme = colorScheme;
   for (const name of RELAYED) {
     container.addEventListener(`widgetsvc:${name}`, (event) => {
       const { detail } = /** @type {CustomEvent} */ (event);
@@ -57,7 +66,7 @@ function connect(port, { given, fontFamily }) {
       if (error) outcomes.get(id)?.reject(Object.assign(new Error(error.message), { code: error.code }));
       else outcomes.get(id)?.resolve(value);
       outcomes.delete(id);
-    } else if (message?.type === "update") embed.update(wished(message.settings));
+    }
   };
   let last = 0;
   const embed = mount(wished(given));
@@ -78,6 +87,7 @@ function watchHeight(port) {
   }).observe(container);
 }
 
-start();
+if (code) refuse();
+else start();
 
-export default start;
+export default {};

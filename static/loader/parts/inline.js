@@ -2,23 +2,36 @@
 
 import { loadBundle } from "../bundle.js";
 import { attend } from "../calls.js";
+import { startOf } from "../elements.js";
 import { atEnd, create, failure, merge, own, PATIENCE } from "../page.js";
-import { heard, pick, settle, slow } from "../shown.js";
+import { begin, heard, pick, settle, slow } from "../shown.js";
+import { Session } from "../tokens.js";
 
 const RENDER_DEADLINE = 5000;
+
+/** On dark pages: the Elements are drawn for a light ground. */
+const SHEET = { background: "#fff", color: "#1d2327", colorScheme: "light", borderRadius: "8px", padding: "8px" };
+
+/** Whether what surrounds a node is dark, as its ink is light. @param {Element} node */
+function isDark(node) {
+  const [red, green, blue] = (getComputedStyle(node).color.match(/[\d.]+/g) || []).map(Number);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 140;
+}
 
 /**
  * @typedef {import("../embed.js").Embed} Embed
  * @typedef {import("../tokens.js").Grant} Grant
- * @typedef {import("../tokens.js").Session} Session
  */
 
-/**
- * @param {Embed} embed @param {Session} session @param {Promise<Grant>} opening
- * @returns {Promise<void>} Rejects with a Failure.
- */
-export default async function inline(embed, session, opening) {
-  const { signal, wish } = session;
+/** @param {Embed} embed @param {AbortSignal} signal @returns {Promise<void>} Rejects with a Failure. */
+export default async function inline(embed, signal) {
+  const wish = await begin(embed);
+  if (signal.aborted) return;
+  const session = (embed.session = new Session(embed.kit, wish, signal));
+  if (wish.simulate) await (await embed.kit.loadPart("keeper")).simulate(session, embed);
+  const opening = session.open();
+  // It is waited for in its turn; until then a failure must not pass for one that nobody hears.
+  opening.catch(() => {});
   const late = () => slow(embed, signal);
   session.heed = {
     slow: late,
@@ -37,19 +50,27 @@ export default async function inline(embed, session, opening) {
   if (signal.aborted) return;
   attend(session, signal);
   embed.reserve(grant.element);
-  mount(embed, wish.options, grant, elements, session, signal);
+  mount(embed, wish, grant, elements, session, signal);
 }
 
 /**
- * @param {Embed} embed @param {Record<string, any>} wished @param {Grant} grant
+ * @param {Embed} embed @param {import("../wish.js").Wish} wish @param {Grant} grant
  * @param {Record<string, any>} elements @param {Session} session @param {AbortSignal} signal
  */
-function mount(embed, wished, { element, options: granted, after_pick }, elements, session, signal) {
-  const start = elements[embed.kit.startOf(element)];
+function mount(
+  embed,
+  { options: wished, theme },
+  { element, options: granted, after_pick },
+  elements,
+  session,
+  signal,
+) {
+  const start = elements[startOf(element)];
   if (!start) throw failure("element_rejected", `There is no ${element} here. Reload the page.`);
   const node = create("div", { gridArea: "1 / 1", minWidth: "0" });
   // The picker's views differ in length by hundreds of pixels: they scroll, and the page keeps still.
   if (element === "slot-picker") Object.assign(node.style, { contain: "size", overflowY: "auto" });
+  if (theme === "light" || (theme !== "page" && isDark(embed.box))) Object.assign(node.style, SHEET);
   node.id = `widgetsvc-${Math.random().toString(36).slice(2)}`;
   embed.box.prepend(node);
   atEnd(signal, () => node.remove());

@@ -222,7 +222,9 @@ function wait(embed, error, words, signal) {
 /** Whether the page shows something of its own in the meantime. @param {Embed} embed */
 function hasFallback({ box, container, hidden }) {
   if (hidden) return false;
-  return [...container.childNodes].some((node) => node !== box && !(node instanceof HTMLScriptElement) && node.textContent?.trim());
+  return [...container.childNodes].some(
+    (node) => node !== box && !(node instanceof HTMLScriptElement) && node.textContent?.trim(),
+  );
 }
 
 /** A quiet picture of what is to come. @param {Embed} embed */
@@ -230,7 +232,10 @@ async function loading(embed) {
   const { signal } = embed.run;
   if (embed.panel || hasFallback(embed)) return;
   const words = await wordsFor(embed);
-  const isBare = () => [...embed.box.children].every((child) => !child.hasChildNodes());
+  // A frame has no children here; it is hidden until it has something to show.
+  const isSeen = (/** @type {Element} */ child) =>
+    child instanceof HTMLIFrameElement && child.style.visibility !== "hidden";
+  const isBare = () => ![...embed.box.children].some((child) => child.hasChildNodes() || isSeen(child));
   if (signal.aborted || embed.panel || !isBare()) return;
   embed.show(createStatus(words, words.text("loading"), embed.container.clientHeight));
 }
@@ -259,8 +264,13 @@ function watch(embed) {
 function advise({ kit: { violations } }, given) {
   const advice = misspelt(given);
   if (document.compatMode === "BackCompat") advice.push("The page is in quirks mode: begin it with <!doctype html>.");
-  const styles = [...violations.keys()].some((name) => name.startsWith("style-src"));
-  if (styles) advice.push("The page's style-src keeps the Element's styles out: use data-mode auto or frame, or add their hashes.");
+  const styles = violations.some(
+    ({ disposition, effectiveDirective }) => disposition === "enforce" && effectiveDirective.startsWith("style-src"),
+  );
+  if (styles)
+    advice.push(
+      "The page's style-src keeps the Element's styles out: use data-mode auto or frame, or add their hashes.",
+    );
   for (const line of advice) console.warn(`widgetsvc: ${line}`);
 }
 

@@ -2,7 +2,6 @@
 
 import { atEnd, failure, PATIENCE } from "../page.js";
 import { createOutcome } from "../panel.js";
-import { pick } from "../shown.js";
 import { languageOf, wordsFor } from "../words.js";
 
 /**
@@ -15,11 +14,11 @@ import { languageOf, wordsFor } from "../words.js";
 
 /**
  * @param {Embed} embed @param {Slot} slot
- * @param {Promise<any>} [answer] Of the page that books the slot itself; what follows, follows when it is booked.
- * @param {AfterPick | false} [after_pick]
+ * @param {Promise<any> | undefined} answer Of the page that books the slot itself; what follows, follows when it is booked.
+ * @param {AfterPick | false} after_pick @param {() => void} again Picks the slot once more.
  * @returns {Promise<boolean>} false where the same slot may be picked again
  */
-export default async function outcome(embed, slot, answer, after_pick) {
+export default async function outcome(embed, slot, answer, after_pick, again) {
   const words = wordsFor(embed);
   if (!answer) return !after_pick || follow(embed, slot, after_pick, await words);
   const lift = cover(embed, await words);
@@ -29,7 +28,7 @@ export default async function outcome(embed, slot, answer, after_pick) {
     value = await answer;
   } catch (error) {
     lift();
-    if (isAlive(embed)) refused(embed, error, () => void pick(embed, slot, after_pick || undefined));
+    if (isAlive(embed)) refused(embed, error, again);
     return false;
   }
   lift();
@@ -57,7 +56,9 @@ function isAttended({ box }) {
  */
 function cover(embed, words) {
   const { box, run } = embed;
-  const focused = box.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : undefined;
+  const focused = box.contains(document.activeElement)
+    ? /** @type {HTMLElement} */ (document.activeElement)
+    : undefined;
   const attended = isAttended(embed);
   const covered = /** @type {HTMLElement[]} */ ([...box.children]).filter((node) => node !== embed.panel);
   const before = covered.map(({ style: { opacity } }) => opacity);
@@ -149,7 +150,9 @@ function follow(embed, { start, end }, { kind, text, url }, words) {
   if (kind !== "redirect") return true;
   const target = URL.canParse(url || "") ? new URL(url || "") : undefined;
   if (target?.protocol !== "https:") {
-    embed.fail(failure("unexpected_answer", `The widget leads on to ${url}, which is no https address.`, { stays: true }));
+    embed.fail(
+      failure("unexpected_answer", `The widget leads on to ${url}, which is no https address.`, { stays: true }),
+    );
     return false;
   }
   target.searchParams.set("slot_start", start);

@@ -32,7 +32,13 @@ const DIALOG = {
   overflow: "auto",
   overscrollBehavior: "contain",
 };
-const HEADER = { display: "flex", alignItems: "center", justifyContent: "space-between", gap: "12px", minHeight: "44px" };
+const HEADER = {
+  display: "flex",
+  alignItems: "center",
+  justifyContent: "space-between",
+  gap: "12px",
+  minHeight: "44px",
+};
 const CLOSER = {
   minWidth: "44px",
   minHeight: "44px",
@@ -98,7 +104,8 @@ export function open(Embed, trigger) {
   dialog.showModal();
   close.focus({ preventScroll: true });
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (!calm) dialog.animate({ opacity: [0, 1], translate: ["0 8px", "0 0"] }, { duration: APPEARING, easing: "ease-out" });
+  if (!calm)
+    dialog.animate({ opacity: [0, 1], translate: ["0 8px", "0 0"] }, { duration: APPEARING, easing: "ease-out" });
   // The core destroys the embed, too, where the page throws the dialog away.
   const embed = new Embed(container, { label, ...given }, () => {
     dialog.remove();

@@ -51,7 +51,8 @@ function skew({ session: { signal }, embed: { container }, argument }) {
   atEnd(signal, () => {
     if (Date.now === skewed) Date.now = now;
   });
-  const say = () => console.info(`widgetsvc: data-simulate: the clock is wrong by ${argument || DEFAULT_SKEW}; nothing depends on it.`);
+  const say = () =>
+    console.info(`widgetsvc: data-simulate: the clock is wrong by ${argument || DEFAULT_SKEW}; nothing depends on it.`);
   container.addEventListener("widgetsvc:ready", say, { once: true, signal });
 }
 
@@ -105,7 +106,10 @@ export default function simulate(session, embed) {
   const { simulate: asked } = session.wish;
   const [name, argument = ""] = asked.split(":");
   const act = Object.hasOwn(ACTS, name) ? ACTS[name] : undefined;
-  if (!act) return console.warn(`widgetsvc: data-simulate “${asked}” is not known: use one of ${Object.keys(ACTS).join(", ")}.`);
+  if (!act)
+    return console.warn(
+      `widgetsvc: data-simulate “${asked}” is not known: use one of ${Object.keys(ACTS).join(", ")}.`,
+    );
   if (acted.get(embed) === asked && !LASTING.includes(name)) return undefined;
   session.obtain = async () => {
     // The instance's own method hides the class's only once.
