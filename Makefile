@@ -14,7 +14,7 @@ help:
 	@echo "make demo         run the service and a partner's site with a demo tenant (PORT, PARTNER_PORT move them)"
 	@echo "make test         run every check and test, browser tests included"
 	@echo "make check        lint, format and type checks only"
-	@echo "make format       let ruff put the code in order"
+	@echo "make format       put the code in order"
 	@echo "make bench        measure the hot paths, as ratios to a baseline of the same run"
 	@echo "make screenshots  take the README's pictures anew"
 	@echo "make wheel        build dist/widgetsvc-*.whl"
@@ -36,9 +36,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev node_modules/.all
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@npm run --silent format
 
 bench: $(VENV)/.dev node_modules/.all
 	@$(BIN)/python -m bench.gateway

@@ -40,7 +40,12 @@ async function visit(browser, { url, selector }) {
 }
 
 const pages = await read(process.stdin);
-const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true, protocolTimeout: DEADLINE });
+const browser = await puppeteer.launch({
+  browser: "firefox",
+  executablePath,
+  headless: true,
+  protocolTimeout: DEADLINE,
+});
 try {
   const answers = [];
   for (const page of pages) answers.push(await visit(browser, page));
