@@ -85,7 +85,7 @@ def main() -> None:
             HAND_WRITTEN: (partner.origin + partner.put(hand_written(tenant, partner)), ".SlotPicker__slot"),
             TAG: (partner.origin + partner.put(tenant.tag("slot-picker", CALENDAR)), ".SlotPicker__slot"),
             CONTAINER: (partner.origin + partner.put(container(tenant)), ".SlotPicker__slot"),
-            FRAME: (frame_url(tenant), "[data-first-slots] time, .SlotPicker__slot"),
+            FRAME: (frame_url(tenant), ".times time, .SlotPicker__slot"),
         }
         for line in (FAST, SLOW):
             print_table(line, measure(browser, line, pages))
