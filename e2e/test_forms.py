@@ -295,6 +295,16 @@ def test_a_page_examines_itself(
     expect(dialog).to_contain_text("gets its token")
 
 
+def test_tags_with_one_id_are_shown_and_spoken_of(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
+) -> None:
+    tag = script(tenant, given).replace("<script ", '<script id="calendar" ')
+    with visit.page.expect_console_message(lambda message: "the id “calendar”" in message.text):
+        page = visit.open(partner.origin + partner.put(tag * 2))
+
+    expect(page.locator(".SlotPicker")).to_have_count(2)
+
+
 def test_a_link_whose_dialog_is_out_of_reach_is_followed(
     visit: Visit, partner: PartnerSite, tenant: Tenant, given: dict[str, str]
 ) -> None:

@@ -112,9 +112,10 @@ export class Embed {
     atEnd(signal, () => clearTimeout(timer));
     try {
       const mode = own(this.given, "mode");
+      // It is on its way while the trial of styles takes its time, and called back where a frame has its own.
+      const preload = mode !== "frame" && styled !== false && preloadBundle();
       const framed = mode === "frame" || (mode !== "inline" && !stylesWork());
-      // It is on its way while all else is.
-      if (!framed) preloadBundle();
+      if (framed && preload) preload.remove();
       const show = await loadPart(framed ? "frame" : "inline");
       if (!signal.aborted) await show(this, signal);
     } catch (error) {

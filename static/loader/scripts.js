@@ -1,6 +1,6 @@
 /** Scripts that the loader brings to the page: the UI Elements bundle, and its own parts on demand. */
 
-import { DEADLINE, failure, OWN_TAG, SERVICE } from "./page.js";
+import { create, DEADLINE, failure, OWN_TAG, SERVICE } from "./page.js";
 
 /** @typedef {{src: string, integrity?: string | null}} Source */
 
@@ -34,13 +34,14 @@ function dress(node, integrity) {
 
 /** Has the bundle on its way while all else is; the part "inline" runs it. */
 export function preloadBundle() {
-  if (document.querySelector('[src*="/CronofyElements"], [href*="/CronofyElements"]')) return;
-  const link = document.createElement("link");
+  if (document.querySelector('[src*="/CronofyElements"], [href*="/CronofyElements"]')) return undefined;
+  const link = create("link");
   link.rel = "preload";
   link.as = "script";
   dress(link, BUNDLE.integrity);
   link.href = BUNDLE.src;
   document.head.append(link);
+  return link;
 }
 
 /**
@@ -48,7 +49,7 @@ export function preloadBundle() {
  * @param {Source} source @param {HTMLScriptElement} [script] @returns {Promise<HTMLScriptElement>}
  * Rejects with `bundle_failed`.
  */
-export async function run({ src, integrity }, script = document.createElement("script")) {
+export async function run({ src, integrity }, script = create("script")) {
   dress(script, integrity);
   /** @type {any} */
   let timer;

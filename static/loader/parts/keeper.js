@@ -260,9 +260,15 @@ function watch(embed) {
   document.addEventListener("visibilitychange", wake, { signal });
 }
 
+/** What has been told of the page; several embeds would repeat it. @type {Set<string>} */
+const advised = new Set();
+
 /** @param {Embed} embed @param {import("../wish.js").Given} given */
 function advise({ kit: { violations } }, given) {
   const advice = misspelt(given);
+  const ids = [...document.querySelectorAll("[id][data-key]")].map(({ id }) => id);
+  const shared = ids.find((id, at) => ids.indexOf(id) < at);
+  if (shared) advice.push(`Several tags have the id “${shared}”: give each one of its own, or none.`);
   if (document.compatMode === "BackCompat") advice.push("The page is in quirks mode: begin it with <!doctype html>.");
   const styles = violations.some(
     ({ disposition, effectiveDirective }) => disposition === "enforce" && effectiveDirective.startsWith("style-src"),
@@ -271,7 +277,10 @@ function advise({ kit: { violations } }, given) {
     advice.push(
       "The page's style-src keeps the Element's styles out: use data-mode auto or frame, or add their hashes.",
     );
-  for (const line of advice) console.warn(`widgetsvc: ${line}`);
+  for (const line of advice.filter((each) => !advised.has(each))) {
+    advised.add(line);
+    console.warn(`widgetsvc: ${line}`);
+  }
 }
 
 /** Acts out the failure that the tag asks for. @param {Session} session @param {Embed} embed */
