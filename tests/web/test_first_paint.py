@@ -567,16 +567,17 @@ def test_isolated_pages_may_frame_it(acme: Embedder, more: dict[str, str]) -> No
 def test_what_it_loads_is_let_in_by_its_own_isolation(acme: Embedder, services: Services) -> None:
     tags = paint(acme).tags
     scripts = [attributes for tag, attributes in tags if tag == "script"]
-    styles = [attributes["href"] for tag, attributes in tags if tag == "link"]
+    links = {attributes["rel"]: attributes for tag, attributes in tags if tag == "link"}
 
     def get(url: str | None) -> TestResponse:
         return acme.http.get(str(url).removeprefix(services.service.public_url), buffered=True)
 
     assert len(scripts) == 2
-    for script in scripts:
-        assert script["crossorigin"] == "anonymous"
-        assert get(script["src"]).headers["Access-Control-Allow-Origin"] == "*"
-    assert [get(style).headers["Cross-Origin-Resource-Policy"] for style in styles] == ["cross-origin"]
+    for loaded, address in [*((script, "src") for script in scripts), (links["preload"], "href")]:
+        assert loaded["crossorigin"] == "anonymous"
+        assert get(loaded[address]).headers["Access-Control-Allow-Origin"] == "*"
+    assert get(links["stylesheet"]["href"]).headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert links.keys() == {"preload", "stylesheet"}
 
 
 @pytest.mark.parametrize(("destination", "hosted"), [("document", True), ("iframe", False), (None, False)])
