@@ -30,7 +30,7 @@ from widgetsvc.errors import ConfigurationError
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.embedding import EmbedDesk, Service
-from widgetsvc.gateway.first_slots import ANSWER_SECONDS, FirstSlots
+from widgetsvc.gateway.first_slots import FirstSlots
 from widgetsvc.gateway.idempotency import IdempotencyKeys
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.refused_origins import RefusedOrigins
@@ -214,8 +214,6 @@ def build_services(
             parts.cronofy,
             counts,
             _ahead_of_elements(settings),
-            # The embedded backend is asked in this very thread: nobody's time is saved by giving up.
-            answer_seconds=TOTAL_SECONDS if parts.backend is not None else ANSWER_SECONDS,
             clock=clock,
             monotonic=monotonic,
         ),
@@ -298,6 +296,7 @@ def _cronofy(
         client_secret=credentials.client_secret,
         guard=guard,
         observe=observe,
+        timed=backend is None,
     )
 
 

@@ -9,6 +9,7 @@ from itertools import count
 import httpx
 import pytest
 
+from tests.clocks import FakeClock
 from widgetsvc import __version__
 from widgetsvc.cronofy.client import MAX_ANSWER_BYTES, CronofyClient, http_client
 from widgetsvc.cronofy.responses import ApplicationCalendar, Calendar, ElementToken, Slot
@@ -432,6 +433,17 @@ class TestUnusable:
             ask_element_token(client_of(answers(stream=body), monotonic=lambda: float(next(seconds))))
 
         assert (body.taken, body.closed) == (5, True)
+
+    def test_what_a_backend_in_this_process_has_done_is_taken_however_long_it_took(self):
+        clock = FakeClock(NOW)
+
+        def work(_request: httpx.Request) -> httpx.Response:
+            clock.advance(60)
+            return httpx.Response(200, json={"available_slots": []})
+
+        assert client_of(work, timed=False, monotonic=clock).availability({}, seconds=0.3) == ()
+        with pytest.raises(UpstreamUnavailable, match=r"no whole answer within 0\.3 s"):
+            client_of(work, monotonic=clock).availability({}, seconds=0.3)
 
     def test_error_that_caused_it_is_kept(self):
         with pytest.raises(UpstreamUnavailable, match=r"api\.cronofy\.test .*refused") as caught:

@@ -6,6 +6,7 @@ Cronofy's cloud, `httpx.WSGITransport` for the embedded backend.
 Error texts are for operators. They name the call and what to check, and never hold a token or a secret.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -178,13 +179,15 @@ class CronofyClient:
         client_secret: str,
         guard: Guard | None = None,
         observe: Observe | None = None,
+        timed: bool = True,
         clock: Clock = system_clock,
         monotonic: Clock = monotonic_clock,
     ) -> None:
         """Take a ready `http` whose base URL is the API's, and a `guard` where that is Cronofy's cloud.
 
-        Without one every method makes one attempt. `clock` is held against dates in answers, `monotonic`
-        measures how long they take.
+        Without one every method makes one attempt. `timed` is false for a backend in this process: it works
+        in the caller's thread, and to give its answer up when it is there would save nobody's time. `clock`
+        is held against dates in answers, `monotonic` measures how long they take.
         """
         if not _VISIBLE_ASCII.fullmatch(client_secret):
             raise ConfigurationError(
@@ -195,6 +198,7 @@ class CronofyClient:
         self._client_secret = client_secret
         self._guard = guard
         self._observe = observe
+        self._timed = timed
         self._clock = clock
         self._monotonic = monotonic
 
@@ -362,7 +366,7 @@ class CronofyClient:
 
     def _ask(self, call: _Call, exchange: Callable[[float], T]) -> T:
         """Make the exchange, which is given its deadline, as often as it may be and the time allows."""
-        deadline = self._monotonic() + call.seconds
+        deadline = self._monotonic() + call.seconds if self._timed else math.inf
         send = partial(exchange, deadline)
         if self._guard is None:
             return self._observed(call, send)

@@ -75,14 +75,12 @@ class FirstSlots:
         counts: Counts,
         allowances: Sequence[Allowance] = (),
         *,
-        answer_seconds: float = ANSWER_SECONDS,
         clock: Clock = system_clock,
         monotonic: Clock = monotonic_clock,
     ) -> None:
         """`allowances` are how often `cronofy` may be asked, by all processes that share `counts`."""
         self._cronofy = cronofy
         self._counts = counts
-        self._answer_seconds = answer_seconds
         self._limited = [Limited("first slots by application", "", each) for each in allowances]
         self._clock = clock
         self._monotonic = monotonic
@@ -139,7 +137,7 @@ class FirstSlots:
         if search.interval_minutes is not None:
             body["start_interval"] = {"minutes": search.interval_minutes}
         try:
-            found = self._cronofy.availability(body, "overlapping_slots", seconds=self._answer_seconds)
+            found = self._cronofy.availability(body, "overlapping_slots", seconds=ANSWER_SECONDS)
         except UpstreamUnavailable as error:
             self._rests_until = self._monotonic() + REST_SECONDS
             _log.warning("first slots are left out for %d s: %s", REST_SECONDS, error)
