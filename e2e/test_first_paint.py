@@ -56,6 +56,10 @@ class HeldBundle:
         else:
             self._held.append(route)
 
+    def fail(self) -> None:
+        for route in self._held:
+            route.abort()
+
     def let_go(self) -> None:
         self._let_go = True
         for route in self._held:
@@ -98,6 +102,38 @@ def test_times_in_a_frame_give_way_to_the_element(
 
     expect(inside.locator(".SlotPicker__slot").first).to_be_visible()
     expect(inside.locator(".times")).to_be_hidden()
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["comes", "fails"])
+def test_a_time_that_is_picked_before_the_element_is_there_is_told_to_the_page(
+    visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, comes: bool
+) -> None:
+    page = visit.page
+    bundle = HeldBundle(page)
+    books = """<script>
+      window.picked = [];
+      addEventListener("widgetsvc:slot-picked", ({ detail: { slot, respondWith } }) => {
+        picked.push(slot);
+        respondWith(Promise.resolve({}));
+      });
+    </script>"""
+    tag = tenant.tag("slot-picker", calendar, mode="frame")
+    page.goto(partner.origin + partner.put(books + tag), wait_until="commit")
+    inside = page.frame_locator("iframe")
+    times = inside.locator(".times a[data-start]")
+    times.first.click()
+    times.nth(1).click()
+    start, end = (times.nth(1).get_attribute(name) for name in ("data-start", "data-end"))
+    expect(inside.locator("[aria-busy=true]:is(a)")).to_have_text("09:30")
+
+    bundle.let_go() if comes else bundle.fail()
+
+    if comes:
+        expect(inside.get_by_role("status")).to_contain_text("Booked")
+        assert page.evaluate("picked") == [{"start": start, "end": end}]
+    else:
+        expect(inside.get_by_role("heading", level=1)).to_contain_text("09:30")
+        assert page.evaluate("picked") == []
 
 
 def test_a_page_that_is_isolated_can_hold_the_frame(

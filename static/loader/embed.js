@@ -53,6 +53,8 @@ export class Embed {
   session;
   /** In a managed frame, picks are told to the page around it. @type {((slot: any) => Promise<any>) | undefined} */
   relay;
+  /** What follows when a visitor has picked a slot, as far as it is known. @type {((slot: any) => void) | undefined} */
+  pick;
   /** How to bring the container's own children back. @type {(() => void)[] | undefined} */
   hidden;
   /** Resolves when the Element is there; rejects with a Failure that no retry heals. @type {Promise<Embed>} */

@@ -28,9 +28,10 @@ _YEARS = range(1970, 9_999)
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time in a list; `start` is written as in `datetime`."""
+    """A time in a list; `start` and `end` are written as in `datetime`."""
 
     start: str
+    end: str
     text: str
     href: str
 
@@ -134,7 +135,12 @@ class Offer:
         offsets = [offset(start, self.tz) for start in listed]
         notes = [f" ({each})" if len(set(offsets)) > 1 else "" for each in offsets]
         times = [
-            Time(utc(start), f"{self.tongue.clock(start, self.tz)}{note}", self._target(start))
+            Time(
+                utc(start),
+                utc(start + self.search.duration),
+                f"{self.tongue.clock(start, self.tz)}{note}",
+                self._target(start),
+            )
             for start, note in zip(listed, notes, strict=True)
         ]
         return Day(self.tongue.day(day), times, _address(day=str(day)) if len(starts) > most else None)

@@ -75,7 +75,34 @@ function connect(port, { given, look: { color = "", colorScheme = "", fontFamily
       picks.set(++last, resolve);
       port.postMessage({ type: "pick", id: last, slot });
     });
+  followTimes(embed);
   watchHeight(port);
+}
+
+/**
+ * A time of the server's list that is picked before the Element is there counts as one of the Element's: the page
+ * hears of it. Where the Element fails to come, the link leads where it leads without scripts.
+ * @param {import("../embed.js").Embed} embed
+ */
+function followTimes(embed) {
+  /** @type {HTMLAnchorElement | null | undefined} */
+  let picked;
+  container.addEventListener("click", (event) => {
+    const { target, button, ctrlKey, metaKey, shiftKey } = event;
+    const link = target instanceof Element && target.closest("a[data-start]");
+    if (!(link instanceof HTMLAnchorElement) || button || ctrlKey || metaKey || shiftKey) return;
+    // It leaves the whole page, which browsers allow only while the click is fresh.
+    if (link.target) return;
+    event.preventDefault();
+    picked?.removeAttribute("aria-busy");
+    picked = link;
+    link.setAttribute("aria-busy", "true");
+  });
+  container.addEventListener("widgetsvc:ready", () => {
+    if (picked) embed.pick?.({ start: picked.dataset.start, end: picked.dataset.end });
+    picked = null;
+  });
+  container.addEventListener("widgetsvc:error", () => picked && location.assign(picked.href));
 }
 
 /** Tells the height of what is shown, which does not depend on the frame's. @param {MessagePort} port */

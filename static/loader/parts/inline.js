@@ -145,6 +145,12 @@ function watch(embed, node, signal) {
 function listener(embed, session, element, after_pick) {
   /** @type {string | undefined} */
   let last;
+  embed.pick = (slot) => {
+    // Pressing “Confirm” again reports the same slot again.
+    const picked = `${slot?.start}/${slot?.end}`;
+    if (picked !== last) pick(embed, slot, after_pick).then((counts) => counts || (last = undefined));
+    last = picked;
+  };
   return (/** @type {any} */ { type, slot, tzid, message, errors }) => {
     if (type === "error") {
       const why = session.note || failure("element_failed", `${message} ${JSON.stringify(errors || {})}`);
@@ -152,12 +158,9 @@ function listener(embed, session, element, after_pick) {
       why.stays ||= element === "availability-viewer";
       embed.fail(why);
     } else if (type === "slot_selected") {
-      // Pressing “Confirm” again reports the same slot again.
-      const picked = `${slot?.start}/${slot?.end}`;
       // The visitor may have chosen another zone in the Element.
       embed.zone = tzid || embed.zone;
-      if (picked !== last) pick(embed, slot, after_pick).then((counts) => counts || (last = undefined));
-      last = picked;
+      embed.pick?.(slot);
     } else if (type === "no_slots_found") embed.emit("empty");
     if (/slots/.test(type)) heard(embed);
   };
