@@ -107,3 +107,30 @@ def test_a_full_calendar_is_said_to_be_empty(visit: Visit, partner: PartnerSite,
     page = visit.open(partner.origin + partner.put(listener + tenant.tag("slot-picker", "full-1")))
 
     expect(page).to_have_title("empty")
+
+
+def test_a_week_without_a_free_time_is_told_until_another_is_shown(
+    visit: Visit, partner: PartnerSite, tenant: Tenant
+) -> None:
+    calendar = tenant.calendar("full-2")
+    today = datetime.now(UTC).date()
+    calendar.write("week", "Full", at(today, "00:00"), at(today + timedelta(days=9), "00:00"))
+    tag = tenant.tag("availability-viewer", "full-2", tzid="Etc/UTC")
+    page = visit.open(partner.origin + partner.put(tag))
+    notice = page.get_by_role("status")
+
+    expect(notice).to_have_text("No time is free on the days shown. There are free times on later days.")
+    page.locator(".CronofyAvailabilityViewer__button--next").click()
+    expect(page.locator(".CronofyAvailabilityViewer__slot-background--available").first).to_be_visible()
+    expect(notice).to_have_count(0)
+
+
+def test_a_viewer_that_has_nothing_to_show_says_so(
+    visit: Visit, partner: PartnerSite, tenant: Tenant
+) -> None:
+    calendar = tenant.calendar("full-3")
+    today = datetime.now(UTC).date()
+    calendar.write("all", "Full", at(today, "00:00"), at(today + timedelta(days=60), "00:00"))
+    page = visit.open(partner.origin + partner.put(tenant.tag("availability-viewer", "full-3")))
+
+    expect(page.get_by_role("status")).to_have_text("No time is free on the days shown.")

@@ -162,6 +162,11 @@ function listener(embed, session, element, after_pick) {
       embed.zone = tzid || embed.zone;
       embed.pick?.(slot);
     } else if (type === "no_slots_found") embed.emit("empty");
-    if (/slots/.test(type)) heard(embed);
+    if (!/slots/.test(type)) return;
+    heard(embed);
+    // The viewer draws its days without a word.
+    if (element !== "availability-viewer" || !type.startsWith("no_")) return;
+    embed.late = true;
+    embed.say(type === "no_visible_slots" ? "noneShown" : "none", embed.run.signal);
   };
 }

@@ -199,6 +199,13 @@ function report(embed, error, entry, panel) {
   embed.emit("error", { code, message, fix, docs, retryable, support_code });
 }
 
+/** Says something without taking the place of what is there. @param {Embed} embed @param {Words} words @param {string} text */
+function beside(embed, words, text) {
+  const panel = createStatus(words, text, 0);
+  panel.style.marginTop = "12px";
+  embed.show(panel, embed.hidden ? 2 : 1);
+}
+
 /**
  * Says that it takes long; the answer takes that away.
  * @param {Embed} embed @param {Failure} error @param {Words} words @param {AbortSignal} signal
@@ -207,16 +214,27 @@ function wait(embed, error, words, signal) {
   // Where a failure is still being told, its next try is none of the visitor's business.
   if (signal.aborted || !embed.late || (embed.panel && sayings.get(embed)?.panel === embed.panel)) return;
   const text = words.text("slow");
-  const beside = Boolean(embed.hidden) || hasFallback(embed);
-  const panel = createStatus(words, text, beside ? 0 : embed.container.clientHeight);
-  if (beside) panel.style.marginTop = "12px";
-  embed.show(panel, embed.hidden ? 2 : 1);
+  if (embed.hidden || hasFallback(embed)) beside(embed, words, text);
+  else embed.show(createStatus(words, text, embed.container.clientHeight));
   if (error.told) return;
   const { code, message } = error;
   const { fix } = CODES[code];
   const docs = `${embed.kit.service}problems#${code}`;
   console.warn(`widgetsvc: ${code} — ${message} ${docs}`);
   embed.emit("error", { code, message: text, fix, docs, retryable: true, support_code: error.support_code });
+}
+
+/** Says that no day has a free time; the next answer takes that away. @param {Embed} embed */
+const none = (embed) => tellNone(embed, ["empty"]);
+
+/** Says that only other days than those shown have free times. @param {Embed} embed */
+const noneShown = (embed) => tellNone(embed, ["empty", "further"]);
+
+/** @param {Embed} embed @param {string[]} names Of sentences. */
+async function tellNone(embed, names) {
+  const { signal } = embed.run;
+  const words = await wordsFor(embed);
+  if (!signal.aborted && embed.late) beside(embed, words, names.map((name) => words.text(name)).join(" "));
 }
 
 /** Whether the page shows something of its own in the meantime. @param {Embed} embed */
@@ -293,4 +311,4 @@ async function doctor(kit) {
   return (await kept({ kit }, "doctor"))(kit);
 }
 
-export default { renew, fail, loading, watch, simulate, doctor };
+export default { renew, fail, loading, none, noneShown, watch, simulate, doctor };
