@@ -30,12 +30,15 @@ class Exchange:
         self.given: list[str] = []
         self.dead: set[str] = set()
         self.refusals = 0
+        self.told: list[str] = []
+        """What the page has said to be refused."""
         self._real = ""
         self._cors = {"Access-Control-Allow-Origin": origin}
         page.route("**/embed/token", self._give)
         page.route(re.compile(r"/v1/.*[?&]et="), self._pass_on)
 
     def _give(self, route: Route) -> None:
+        self.told += parse_qs(route.request.post_data).get("refused", [])
         answer = route.fetch()
         document = answer.json()
         self._real = document["element_token"]["token"]
@@ -125,6 +128,8 @@ def test_a_slot_is_picked_though_its_token_runs_out(  # noqa: PLR0917 - fixtures
 
     heard.wait_for("slot-picked")
     heard.wait_for("renewed")
+    # What has only grown old is not held against the service.
+    assert exchange.told == (["t0"] if step == "days" else [])
 
 
 def test_selections_survive_a_token_that_dies_between_two_weeks(

@@ -74,6 +74,7 @@ async function call(session, url, init) {
   try {
     let answer = await attempt();
     if (answer.status === 401) {
+      session.refused = used;
       await session.renew(used);
       answer = await attempt();
     }

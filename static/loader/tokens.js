@@ -31,6 +31,8 @@ export class Session {
     this.send = undefined;
     /** @type {Promise<void> | undefined} */
     this.renewing = undefined;
+    /** The current token, where Cronofy refuses it: the service is not to give it again. @type {string | undefined} */
+    this.refused = undefined;
     /** Renewals that failed since the last one that did not. */
     this.retries = 0;
     /** When the token came, by the clock that stands still in sleep and by the one that jumps, and its life (s). */
@@ -50,6 +52,7 @@ export class Session {
     const body = new URLSearchParams(widget ? { key, widget } : { key, element });
     for (const id of calendars) body.append(calendars.length > 1 ? "calendars" : "calendar", id);
     if (assertion) body.append("assertion", assertion);
+    if (this.refused) body.append("refused", this.refused);
     /** @type {RequestInit} */
     const init = { method: "POST", body, credentials: "omit", cache: "no-store" };
     const response = await ask(fetch, `${SERVICE}embed/token`, init, this.signal, () => this.heed.slow?.());
@@ -74,6 +77,7 @@ export class Session {
 
   take(/** @type {Grant} */ { element_token: { token, expires_in } }) {
     this.tokens.push(token);
+    this.refused = undefined;
     const life = expires_in || 3600;
     this.since = [performance.now(), Date.now(), life];
     this.plan(RENEW_AT * life);

@@ -17,7 +17,7 @@ from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
 from widgetsvc.gateway.audit import Action, Change
 from widgetsvc.gateway.renewals import Renewals
-from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
+from widgetsvc.gateway.token_cache import REFUSABLE_FROM, CachedToken, TokenCache, TokenKey
 from widgetsvc.permissions import Permission
 
 HERD = 200
@@ -271,6 +271,27 @@ class TestExpiry:
         clock.now += 0.5
         with pytest.raises(UpstreamUnavailable):
             cache.get(KEY, upstream)
+
+    def test_token_that_cronofy_refuses_is_not_served_again(self, cache, clock, upstream):
+        cache.get(KEY, upstream)
+        clock.advance(REFUSABLE_FROM)
+        cache.get(OTHER_KEY, upstream)
+
+        cache.refuse(KEY, "token-1")
+
+        assert cache.get(KEY, upstream).token == "token-3"
+        assert cache.get(OTHER_KEY, upstream).token == "token-2"
+
+    @pytest.mark.parametrize(("age", "said"), [(REFUSABLE_FROM - 1, "token-1"), (REFUSABLE_FROM, "token-0")])
+    def test_visitors_cannot_have_tokens_minted_by_calling_them_refused(
+        self, cache, clock, upstream, age: int, said: str
+    ):
+        cache.get(KEY, upstream)
+        clock.advance(age)
+
+        cache.refuse(KEY, said)
+
+        assert cache.get(KEY, upstream).token == "token-1"
 
     def test_life_counts_from_before_the_mint(self, cache, clock, upstream):
         def slow_mint() -> ElementToken:

@@ -10,7 +10,7 @@ import redis
 from tests.shared.conftest import LIFE, ORIGIN, PATIENCE, Mints, Process, eventually
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
 from widgetsvc.gateway.audit import Action, Change
-from widgetsvc.gateway.token_cache import TokenKey
+from widgetsvc.gateway.token_cache import MIN_REMAINING, REFUSABLE_FROM, TokenKey
 from widgetsvc.permissions import Permission
 
 KEY = TokenKey("7", ("apc_1",), (Permission.AGENDA,), ORIGIN)
@@ -61,6 +61,26 @@ class TestFinding:
         one.cache.get(KEY, mints)
 
         assert LIFE - 65 < client.ttl(token_name(client)) <= LIFE - 60
+
+    def test_token_that_cronofy_refuses_is_found_by_nobody(self, one, two, mints, client):
+        for process in (one, two):
+            process.cache.get(KEY, mints)
+        client.pexpire(token_name(client), (LIFE - REFUSABLE_FROM - MIN_REMAINING) * 1_000)
+        for process in (one, two):
+            process.clock.now += REFUSABLE_FROM
+            process.cache.refuse(KEY, "token-1")
+
+            assert process.cache.get(KEY, mints).token == "token-2"
+        assert mints.asked == 2
+
+    def test_token_that_is_young_or_another_stays_though_it_is_called_refused(self, one, mints, redis_url):
+        one.cache.get(KEY, mints)
+
+        one.cache.refuse(KEY, "token-1")
+        one.clock.now += REFUSABLE_FROM
+        one.cache.refuse(KEY, "token-0")
+
+        assert Process(redis_url).cache.get(KEY, mints).token == "token-1"
 
     @pytest.mark.parametrize(
         "other", [{"issuer": "other"}, {"key": bytes(32)}], ids=["credentials", "secret"]

@@ -14,6 +14,7 @@ from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder
 from widgetsvc.config import Settings
 from widgetsvc.elements import INTEGRITY
 from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.token_cache import REFUSABLE_FROM
 from widgetsvc.permissions import Permission
 from widgetsvc.services import Services
 from widgetsvc.wiring import build_operations
@@ -98,6 +99,20 @@ def test_a_second_page_gets_the_same_token(acme: Embedder) -> None:
 
     assert first["element_token"]["token"] == second["element_token"]["token"]
     assert first["support_code"] != second["support_code"]
+
+
+def test_a_token_that_cronofy_refuses_is_replaced(
+    acme: Embedder, clock: FakeClock, uptime: FakeClock
+) -> None:
+    wish = {"element": "agenda", "calendar": "store-42"}
+    first = acme.ask(**wish).json["element_token"]["token"]
+    for each in (clock, uptime):
+        each.advance(REFUSABLE_FROM)
+
+    second = acme.ask(**wish, refused=first).json["element_token"]["token"]
+
+    assert second != first
+    assert acme.ask(**wish).json["element_token"]["token"] == second
 
 
 def test_each_origin_gets_a_token_of_its_own(acme: Embedder) -> None:

@@ -39,6 +39,8 @@ class EmbedRequest:
     element: Element | None
     permissions: frozenset[Permission]
     calendars: tuple[str, ...]
+    refused: str | None = None
+    """The token that the page had, where Cronofy refuses it before its time."""
 
     def of(self, widget: Widget) -> "EmbedRequest":
         """The same request with what the widget says filled in."""
@@ -128,7 +130,7 @@ class EmbedDesk:
         self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
     ) -> Embed:
         """Give the page a token for what it wants; the arguments and errors are those of `grant`."""
-        return self.serve(self.grant(wanted, origin_header, meet))
+        return self.serve(self.grant(wanted, origin_header, meet), wanted.refused)
 
     def grant(
         self, wanted: EmbedRequest, origin_header: str | None, meet: Callable[[Tenant], None] | None = None
@@ -165,9 +167,11 @@ class EmbedDesk:
             widget,
         )
 
-    def serve(self, grant: Grant) -> Embed:
-        """Give what has been granted. Raises UpstreamError."""
+    def serve(self, grant: Grant, refused: str | None = None) -> Embed:
+        """Give what has been granted, but not the token that is `refused`. Raises UpstreamError."""
         key = grant.key
+        if refused is not None:
+            self._cache.refuse(key, refused)
         return self.embed_of(grant, self._cache.get(key, self._mint(key)))
 
     def token_at_hand(self, grant: Grant) -> CachedToken | None:

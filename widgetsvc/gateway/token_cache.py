@@ -36,6 +36,10 @@ RENEW_FROM = 0.8
 RENEW_JITTER = 0.1
 """How far, as a part of it, that moment moves either way: tokens minted together are renewed apart."""
 
+REFUSABLE_FROM = 60
+"""Seconds after its mint from which a page is believed that Cronofy refuses a token: else visitors could have
+tokens minted as fast as they can ask."""
+
 REJECTED_SECONDS = 3
 """How long a key that Cronofy has refused is not asked for again: its reason may be gone at any moment."""
 
@@ -136,6 +140,11 @@ class Obtained:
     found: bool = False
     """Whether another process had minted it."""
 
+    @property
+    def minted_at(self) -> float:
+        """When its life began, by the source's monotonic clock."""
+        return self.expires_at - self.life
+
 
 class TokenSource(Protocol):
     """Where a cache gets what it does not have. Both methods raise UpstreamError, and what `mint` raises."""
@@ -149,6 +158,9 @@ class TokenSource(Protocol):
 
     def renew(self, key: TokenKey, mint: Mint, is_due: Callable[[Obtained], bool]) -> Obtained | None:
         """Return a token that is not due for renewal; None where another process is about to get one."""
+
+    def refuse(self, key: TokenKey, token: str) -> None:
+        """Obtain another one from now on, unless this one is young."""
 
 
 class DirectSource:
@@ -169,10 +181,14 @@ class DirectSource:
         """Mint, whatever there is."""
         return self.obtain(key, mint)
 
+    def refuse(self, key: TokenKey, token: str) -> None:
+        """Nothing is kept here."""
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
     token: str
+    minted_at: float
     expires_at: float
     renew_at: float
     generation: int
@@ -280,6 +296,14 @@ class TokenCache:
         if renewal is not None:
             self._renew_later(key, renewal, mint)
         return token
+
+    def refuse(self, key: TokenKey, token: str) -> None:
+        """Forget a token that Cronofy refuses before its time, as a page says, unless it is young."""
+        with self._lock, self._entries.timer as now:
+            entry = self._entry(key)
+            if entry is not None and entry.token == token and now >= entry.minted_at + REFUSABLE_FROM:
+                del self._entries[key]
+        self._source.refuse(key, token)
 
     def narrow(self, changes: Sequence[Change]) -> None:
         """Forget the tokens that the changes take something away from, and those on their way.
@@ -391,7 +415,8 @@ class TokenCache:
         return self._clock() >= self._due_at(obtained)
 
     def _land(self, key: TokenKey, flight: _Flight, obtained: Obtained) -> _Entry:
-        entry = _Entry(obtained.token, obtained.expires_at, self._due_at(obtained), flight.generation)
+        due_at = self._due_at(obtained)
+        entry = _Entry(obtained.token, obtained.minted_at, obtained.expires_at, due_at, flight.generation)
         with self._lock:
             self._shared_hits += obtained.found
             if self._take_off(key, flight) and self._counts(key, flight.generation):

@@ -27,6 +27,7 @@ from widgetsvc.gateway.narrowing import Scope, narrowings
 from widgetsvc.gateway.renewals import Job
 from widgetsvc.gateway.token_cache import (
     MIN_REMAINING,
+    REFUSABLE_FROM,
     DirectSource,
     Mint,
     Obtained,
@@ -151,6 +152,19 @@ class SharedTokens:
             if held.token is not None and not is_due(held.token):
                 return held.token
             return self._mint(key, names, mint, held)
+
+    def refuse(self, key: TokenKey, token: str) -> None:
+        """Have no process find this token, unless it is young; each may hold it still."""
+        names = self._names(key)
+        held = self._look(names).token
+        if held is None or held.token != token or self._clock() < held.minted_at + REFUSABLE_FROM:
+            return
+        try:
+            with self._connection.asked() as redis:
+                # One that has taken its place in between goes with it, and is minted again.
+                redis.unlink(names.token)
+        except SharedCacheDown:
+            _log.debug("%s stays in Redis", names.token)
 
     def narrow(self, changes: Sequence[Change]) -> None:
         """Have no process find the tokens that the changes take something away from.

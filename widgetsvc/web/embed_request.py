@@ -33,6 +33,7 @@ class EmbedTokenBody(BaseModel):
     calendar: Short | None = None
     calendars: Annotated[list[Short], Field(min_length=1, max_length=_MAX_CALENDARS)] | None = None
     permissions: Annotated[list[Short], Field(min_length=1, max_length=8)] | None = None
+    refused: Annotated[str, StringConstraints(min_length=1, max_length=8_192)] | None = None
 
 
 def read_embed_request() -> EmbedRequest:
@@ -58,6 +59,7 @@ def read_embed_request() -> EmbedRequest:
         element=element,
         permissions=frozenset({element.permission}) if element else permissions,
         calendars=tuple(dict.fromkeys(body.calendars or ((body.calendar,) if body.calendar else ()))),
+        refused=body.refused,
     )
 
 

@@ -48,10 +48,10 @@ def token() -> Response:
 
     origin = request.headers.get("Origin")
     grant = services.desk.grant(wanted, origin, meet)
-    embed = services.desk.serve(grant)
+    embed = services.desk.serve(grant, wanted.refused)
     g.element, g.rule = embed.element, embed.rule
     g.cache = "process" if embed.token.hit else "miss"
-    if origin is not None and "Authorization" not in request.headers:
+    if origin is not None and "Authorization" not in request.headers and wanted.refused is None:
         services.repeats.remember(Asked(request.headers.get("Content-Type", ""), body, origin), grant)
     response = Response(
         encode(token_document(embed, services.bundle, support_code())), mimetype="application/json"
