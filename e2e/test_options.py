@@ -151,8 +151,13 @@ def test_mount_takes_options_of_their_own_types(
         "colors": {"primary": "teal"},
         "stylesPrefix": "Mounted",
     }
-    script = f"""<div id="here"></div><script src="{tenant.service.url}/embed.js"></script>
-      <script>WidgetSvc.mount("#here", {json.dumps(given)})</script>"""
+    # It runs before the loader has come.
+    script = f"""<div id="here"></div>
+      <script type="module">
+        await customElements.whenDefined("widgetsvc-embed");
+        WidgetSvc.mount("#here", {json.dumps(given)});
+      </script>
+      <script async src="{tenant.service.url}/embed.js"></script>"""
     page = visit.open(partner.origin + partner.put(script))
 
     expect(page.locator(".Mounted__slot").first).to_be_visible()
