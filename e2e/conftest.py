@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, expect, sync_playwright
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 from werkzeug.wrappers import Response as WsgiResponse
 
@@ -34,11 +34,16 @@ CONTEXT_MS = 60_000
 expect.set_options(timeout=EXPECT_MS)
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *_: object) -> None:
+        """What fails, fails where it is looked at."""
+
+
 class PartnerSite:
     """A web server whose pages are put up by tests: `localhost` is the partner, `127.0.0.1` a stranger."""
 
     def __init__(self) -> None:
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.port = self._server.server_port
         self.origin = f"http://localhost:{self.port}"
         self.stranger_origin = f"http://127.0.0.1:{self.port}"

@@ -114,8 +114,10 @@ export class Embed {
     atEnd(signal, () => clearTimeout(timer));
     try {
       const mode = own(this.given, "mode");
-      // It is on its way while the trial of styles takes its time, and called back where a frame has its own.
-      const preload = mode !== "frame" && styled !== false && preloadBundle();
+      // Both are on their way while the trial of styles takes its time; the bundle is called back where a frame has it.
+      const hopes = mode !== "frame" && styled !== false;
+      const preload = hopes && preloadBundle();
+      if (hopes) loadPart("inline").catch(() => {});
       const framed = mode === "frame" || (mode !== "inline" && !stylesWork());
       if (framed && preload) preload.remove();
       const show = await loadPart(framed ? "frame" : "inline");
