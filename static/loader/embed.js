@@ -222,7 +222,7 @@ export class Embed {
     // Chromium would leave an empty attribute, were it only removed.
     this.container.setAttribute("style", this.#style || "");
     if (this.#style === null) this.container.removeAttribute("style");
-    this.reject?.(failure("destroyed", "It was destroyed."));
+    this.reject?.(failure("destroyed", "Destroyed."));
     this.#gone?.();
   }
 }
@@ -239,13 +239,10 @@ const isPlain = (/** @type {HTMLStyleElement} */ { nonce, textContent }) => !non
  * is seen on the console; it is spared pages that show by their own styles, or by a nonce, that it would fail.
  */
 function stylesWork() {
-  if (styled === undefined) {
-    const plain = [...document.querySelectorAll("style")].filter(isPlain);
-    // Of another type they may have no sheet at all.
-    styled = plain.length ? plain.every(({ sheet, type }) => sheet || type) : !OWN_TAG.nonce;
-    if (styled) styled = tryStyle();
-  }
-  return styled;
+  const plain = [...document.querySelectorAll("style")].filter(isPlain);
+  // Of another type they may have no sheet at all.
+  const likely = plain.length ? plain.every(({ sheet, type }) => sheet || type) : !OWN_TAG.nonce;
+  return (styled ??= likely && tryStyle());
 }
 
 function tryStyle() {

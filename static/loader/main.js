@@ -119,7 +119,7 @@ async function openPopup(event) {
 const known = own(window, "WidgetSvc");
 const tag = currentScript();
 if (!tag) {
-  console.error("widgetsvc: invalid_tag — embed.js is no module: load it by <script async src>.");
+  console.error("widgetsvc: invalid_tag — embed.js is no module: use <script async>.");
 } else if (known?.adopt) {
   known.adopt(tag);
 } else {
