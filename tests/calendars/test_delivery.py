@@ -456,9 +456,10 @@ def test_the_service_ends_while_nothing_is_owed(backend: Backend) -> None:
     before = set(threading.enumerate())
 
     with CourierService(backend.courier()):
-        assert set(threading.enumerate()) != before
+        assert set(threading.enumerate()) - before
 
-    assert set(threading.enumerate()) == before
+    # Threads of other tests may still have been about to end.
+    assert set(threading.enumerate()) <= before
 
 
 def test_what_is_owed_when_the_service_starts_is_sent(
