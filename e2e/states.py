@@ -4,6 +4,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route
 
+from widgetsvc.loader import load_loader
+
 LISTEN = """
 window.heard = [];
 for (const name of ["ready", "error", "empty", "renewed", "slot-picked"]) {
@@ -42,9 +44,21 @@ def events(page: Page, name: str) -> list[dict[str, Any]]:
 
 
 def only_error(page: Page) -> dict[str, Any]:
-    """The one failure that the page has heard of."""
-    (error,) = wait_for_event(page, "error")
+    """The one failure that the page has heard of; a busy machine may have made it hear of slowness before."""
+    errors = wait_for_event(page, "error")
+    (error,) = [error for error in errors if error["code"] != "timed_out"] or errors
     return error
+
+
+def wait_for_keeper(page: Page) -> None:
+    """Return when the part that keeps embeds alive has come and watches the page; it comes at leisure."""
+    path = load_loader().parts["keeper"].path
+    # Its tag goes as soon as it has run.
+    page.wait_for_function(
+        """(path) => performance.getEntriesByType("resource").some(({ name }) => name.endsWith(path)) &&
+          !document.querySelector(`script[src$="${path}"]`)""",
+        arg=path,
+    )
 
 
 def hang(_route: Route) -> None:

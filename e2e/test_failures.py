@@ -9,7 +9,18 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
-from e2e.states import LISTEN, OWN_PAGE, TRY_AGAIN, alert, events, hang, only_error, status, wait_for_event
+from e2e.states import (
+    LISTEN,
+    OWN_PAGE,
+    TRY_AGAIN,
+    alert,
+    events,
+    hang,
+    only_error,
+    status,
+    wait_for_event,
+    wait_for_keeper,
+)
 from tests.processes import ROOT, RunningService
 from widgetsvc.elements import STYLE_HASHES
 
@@ -84,7 +95,7 @@ def test_a_wrong_tag_says_what_to_correct(  # noqa: PLR0917 - fixtures
 
     expect(alert(page)).to_contain_text("Please tell the owner of this page.")
     assert only_error(page)["code"] == code
-    (line,) = [line for line in visit.console if "widgetsvc:" in line]
+    (line,) = [line for line in visit.console if f"widgetsvc: {code}" in line]
     assert detail in line
     assert "sk_secret" not in line
     assert visit.tokens == []
@@ -128,7 +139,7 @@ def test_a_service_that_dies_under_a_page_is_told_and_awaited(
         tag = tenant.tag("availability-viewer", "dying-1")
         page = visit.open(partner.origin + partner.put(tag))
         page.locator(FREE).first.wait_for()
-        page.wait_for_load_state("networkidle")
+        wait_for_keeper(page)
 
         service.kill()
         page.get_by_role("button", name="Next").click()
@@ -307,7 +318,7 @@ def mounted(visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str) -
     given = {"key": tenant.key, "element": "slot-picker", "calendar": calendar}
     page.evaluate("given => void (window.embed = WidgetSvc.mount('#place', given))", given)
     page.locator(DAYS).first.wait_for()
-    page.wait_for_load_state("networkidle")
+    wait_for_keeper(page)
     yield page
     page.context.set_offline(False)
 
@@ -341,7 +352,7 @@ def test_a_viewer_that_somebody_is_at_work_in_keeps_what_it_has(
 ) -> None:
     page = visit.open(partner.origin + partner.put(tenant.tag("availability-viewer", calendar)))
     page.locator(FREE).first.wait_for()
-    page.wait_for_load_state("networkidle")
+    wait_for_keeper(page)
     page.route(API, lambda route: answer(route, partner, 500, {}))
     following = page.get_by_role("button", name="Next")
     following.click()

@@ -8,7 +8,17 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from e2e.conftest import ARTIFACTS, PartnerSite, Tenant, Visit
-from e2e.states import LISTEN, OWN_PAGE, TRY_AGAIN, alert, events, hang, status, wait_for_event
+from e2e.states import (
+    LISTEN,
+    OWN_PAGE,
+    TRY_AGAIN,
+    alert,
+    events,
+    hang,
+    status,
+    wait_for_event,
+    wait_for_keeper,
+)
 from widgetsvc.loader import SOURCES
 
 TOKEN = "**/embed/token"
@@ -139,7 +149,7 @@ def test_the_keyboard_keeps_its_place(
     given = {"key": tenant.key, "element": "slot-picker", "calendar": calendar}
     page.evaluate("given => void (window.embed = WidgetSvc.mount('#place', given))", given)
     page.locator(DAYS).first.focus()
-    page.wait_for_load_state("networkidle")
+    wait_for_keeper(page)
 
     page.route(TOKEN, lambda route: route.abort())
     page.evaluate("embed.update({})")
@@ -212,7 +222,7 @@ def test_a_page_that_has_something_of_its_own_shows_that_meanwhile(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
 ) -> None:
     page = visit.page
-    page.clock.install()
+    pause(page)
     page.route(TOKEN, hang)
     attributes = f'data-key="{tenant.key}" data-element="slot-picker" data-calendar="{calendar}"'
     loader = f'<script src="{tenant.service.url}/embed.js"></script>'
@@ -253,12 +263,6 @@ def test_a_page_that_wakes_up_renews_what_has_grown_old(
 
     wait_for_event(page, "renewed")
     assert len(visit.tokens) == 2
-
-
-def wait_for_keeper(page: Page) -> None:
-    """Return when the part that keeps embeds alive watches this page; it comes at leisure."""
-    page.wait_for_load_state("networkidle")
-    page.evaluate("new Promise((resolve) => requestIdleCallback(resolve))")
 
 
 def test_states_are_counted_right_for_two_embeds(
