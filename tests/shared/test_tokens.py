@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from tests.shared.conftest import LIFE, ORIGIN, PATIENCE, Mints, Process, eventually
+from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.errors import UpstreamRejected, UpstreamUnavailable
 from widgetsvc.gateway.audit import Action, Change
 from widgetsvc.gateway.token_cache import MIN_REMAINING, REFUSABLE_FROM, TokenKey
@@ -81,6 +82,22 @@ class TestFinding:
         one.cache.refuse(KEY, "token-0")
 
         assert Process(redis_url).cache.get(KEY, mints).token == "token-1"
+
+    def test_token_that_outlives_redis_entry_is_neither_due_nor_old(self, one, two):
+        asked = []
+
+        def mint() -> ElementToken:
+            asked.append(KEY)
+            return ElementToken(token="long", permissions=frozenset(), origin=ORIGIN, expires_in=30 * 86_400)
+
+        one.cache.get(KEY, mint)
+        for _ in range(2):
+            two.cache.get(KEY, mint)
+            two.run_jobs()
+        two.cache.refuse(KEY, "long")
+        two.cache.get(KEY, mint)
+
+        assert len(asked) == 1
 
     @pytest.mark.parametrize(
         "other", [{"issuer": "other"}, {"key": bytes(32)}], ids=["credentials", "secret"]

@@ -247,7 +247,9 @@ class SharedTokens:
             self._keep(names, held, _ERROR_SECONDS, error=["rejected", str(error), error.status])
             raise
         seconds = min(minted.expires_at - self._clock() - MIN_REMAINING, _MAX_SECONDS)
-        self._keep(names, held, seconds, token=minted.token, life=minted.life)
+        # What ends here before the token does, is as old as if it had been minted for that long.
+        life = min(minted.life, _MAX_SECONDS + MIN_REMAINING)
+        self._keep(names, held, seconds, token=minted.token, life=life)
         return minted
 
     def _keep(self, names: _Names, held: _Held, seconds: float, **content: object) -> None:
