@@ -1,7 +1,7 @@
 """Builds the services: the only place that names concrete classes."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -177,12 +177,15 @@ def build_services(
     registry = TenantRegistry(
         parts.tenants, parts.calendars, parts.signing_keys, parts.trail, clock, monotonic
     )
-    following: tuple[AbstractContextManager[None], ...] = (registry.following(),)
+    following: tuple[AbstractContextManager[object], ...] = (registry.following(),)
     source: TokenSource = DirectSource(monotonic)
     if parts.shared is not None:
         source = tokens = parts.shared.tokens(renewals.submit, monotonic)
         registry.on_change(tokens.narrow)
-        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
+        following += (
+            closing(parts.shared.connection),
+            parts.shared.changes.following(registry.apply, registry.catch_up_now),
+        )
     cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
     registry.on_change(cache.narrow)
     desk = EmbedDesk(

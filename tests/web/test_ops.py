@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine
 
-from tests.web.conftest import PAGE, Embedder
+from tests.servers import RedisServer
+from tests.shared.conftest import eventually
+from tests.web.conftest import PAGE, Embedder, embedder
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.logs import configure_logging
@@ -223,3 +226,24 @@ def test_the_log_in_words_names_the_same(log: Log, acme: Embedder) -> None:
     response = acme.ask(element="agenda", calendar="nope")
 
     assert f"support_code={response.json['support_code']}" in log.stream.getvalue()
+
+
+def test_a_service_that_has_ended_holds_no_connection_to_redis(
+    settings: Settings, redis_server: RedisServer, redis_url: str
+) -> None:
+    settings = settings.model_copy(update={"cache_url": redis_url})
+    services = build_services(settings)
+    acme = embedder(services, create_app(settings, services).test_client())
+    with redis_server.connect() as client:
+        before = {each["id"] for each in client.client_list()}
+
+        def held() -> set[str]:
+            return {each["id"] for each in client.client_list()} - before
+
+        with ExitStack() as running:
+            for each in services.background:
+                running.enter_context(each)
+            assert acme.ask(element="agenda", calendar="store-42").status_code == 200
+            assert held()
+
+        eventually(lambda: not held())
