@@ -147,7 +147,7 @@ class Obtained:
 
 
 class TokenSource(Protocol):
-    """Where a cache gets what it does not have. Both methods raise UpstreamError, and what `mint` raises."""
+    """Where a cache gets what it does not have; getting it raises UpstreamError, and what `mint` raises."""
 
     @property
     def waits(self) -> int:

@@ -199,7 +199,10 @@ function report(embed, error, entry, panel) {
   embed.emit("error", { code, message, fix, docs, retryable, support_code });
 }
 
-/** Says something without taking the place of what is there. @param {Embed} embed @param {Words} words @param {string} text */
+/**
+ * Says something without taking the place of what is there.
+ * @param {Embed} embed @param {Words} words @param {string} text
+ */
 function beside(embed, words, text) {
   const panel = createStatus(words, text, 0);
   panel.style.marginTop = "12px";
