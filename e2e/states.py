@@ -53,6 +53,9 @@ def only_error(page: Page) -> dict[str, Any]:
 def wait_for_keeper(page: Page) -> None:
     """Return when the part that keeps embeds alive has come and watches the page; it comes at leisure."""
     path = load_loader().parts["keeper"].path
+    # A slow start may have brought it earlier, but it watches what is ready, and when the page is at leisure.
+    wait_for_event(page, "ready")
+    page.evaluate("new Promise((done) => requestIdleCallback(() => done()))")
     # Its tag goes as soon as it has run.
     page.wait_for_function(
         """(path) => performance.getEntriesByType("resource").some(({ name }) => name.endsWith(path)) &&
