@@ -1,12 +1,18 @@
 """The command line, as operators and other programs use it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from flask.testing import FlaskClient
 
+from widgetsvc.app import create_app
 from widgetsvc.cli import main
+from widgetsvc.config import Settings
+from widgetsvc.wiring import build_services
 
 
 class Shell:
@@ -22,6 +28,14 @@ class Shell:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
+
+    @contextmanager
+    def service(self) -> Iterator[FlaskClient]:
+        """The service on the same data; it has no UI Elements bundle, which would take seconds."""
+        no_bundle = {"WIDGETSVC_ELEMENTS_DIR": str(self.data_dir / "none")}
+        settings = Settings.from_environment(self.environment | no_bundle)
+        with closing(build_services(settings)) as services:
+            yield create_app(settings, services).test_client()
 
     def __call__(self, *args: str) -> str:
         result = self.try_(*args)

@@ -11,9 +11,7 @@ import pytest
 
 from tests.shell import Shell
 from widgetsvc import __version__
-from widgetsvc.app import create_app
 from widgetsvc.cli import main
-from widgetsvc.config import Settings
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Permission
 
 ORIGIN = "https://jobs.example.com"
@@ -231,8 +229,6 @@ def test_a_calendar_token_writes_an_event(shell: Shell) -> None:
     assert (token["tenant"], token["application_calendar_id"], token["sub"]) == ("acme", "store-42", sub)
     assert token["api_url"] == "http://127.0.0.1:8080"
     assert 0 < token["expires_in"] <= 3600
-    no_bundle = {"WIDGETSVC_ELEMENTS_DIR": str(shell.data_dir / "none")}
-    http = create_app(Settings.from_environment(shell.environment | no_bundle)).test_client()
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     event = {
         "event_id": "a",
@@ -240,9 +236,10 @@ def test_a_calendar_token_writes_an_event(shell: Shell) -> None:
         "start": "2024-06-25T15:30:00Z",
         "end": "2024-06-25T17:00:00Z",
     }
-    written = http.post(f"/v1/calendars/{token['calendar_id']}/events", headers=headers, json=event)
+    with shell.service() as http:
+        written = http.post(f"/v1/calendars/{token['calendar_id']}/events", headers=headers, json=event)
+        read = http.get("/v1/events?tzid=Etc/UTC&include_managed=true", headers=headers)
     assert written.status_code == 202
-    read = http.get("/v1/events?tzid=Etc/UTC&include_managed=true", headers=headers)
     assert [found["summary"] for found in read.json["events"]] == ["Board meeting"]
 
 

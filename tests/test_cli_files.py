@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.shell import Shell
-from widgetsvc.app import create_app
-from widgetsvc.config import Settings
 
 CALENDAR = ("acme", "store-42")
 TOMORROW = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -226,18 +224,17 @@ def test_the_cloud_keeps_its_calendars_to_itself(shell: Shell, file: Path, comma
 
 def test_a_feed_is_read_at_its_address_until_it_is_withdrawn(shell: Shell, file: Path) -> None:
     shell("calendar", "import", str(file), *CALENDAR)
-    no_bundle = {"WIDGETSVC_ELEMENTS_DIR": str(shell.data_dir / "none")}
-    http = create_app(Settings.from_environment(shell.environment | no_bundle)).test_client()
     address = shell("calendar", "feed", *CALENDAR).strip()
     assert shell.json("calendar", "feed", *CALENDAR)["url"] == address
     path = address.removeprefix("http://127.0.0.1:8080")
 
-    assert http.get(path).data.count(b"BEGIN:VEVENT") == 4
-    other = shell("calendar", "feed", *CALENDAR, "--rotate").strip()
-    assert http.get(path).status_code == 404
-    assert http.get(other.removeprefix("http://127.0.0.1:8080")).status_code == 200
-    assert "is withdrawn" in shell("calendar", "feed", *CALENDAR, "--revoke")
-    assert http.get(other.removeprefix("http://127.0.0.1:8080")).status_code == 404
+    with shell.service() as http:
+        assert http.get(path).data.count(b"BEGIN:VEVENT") == 4
+        other = shell("calendar", "feed", *CALENDAR, "--rotate").strip()
+        assert http.get(path).status_code == 404
+        assert http.get(other.removeprefix("http://127.0.0.1:8080")).status_code == 200
+        assert "is withdrawn" in shell("calendar", "feed", *CALENDAR, "--revoke")
+        assert http.get(other.removeprefix("http://127.0.0.1:8080")).status_code == 404
     assert shell.json("calendar", "feed", *CALENDAR, "--revoke")["revoked"] is False
 
 

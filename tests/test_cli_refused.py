@@ -1,6 +1,7 @@
 """The command that lists refused origins."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,11 @@ def test_refused_origins_are_listed(shell: Shell, clock: FakeClock) -> None:
     shell.create_tenant("acme", "Acme", "--origin", "https://jobs.example.com")
     assert "No origin has been refused." in shell("origin", "refused", "acme")
 
-    service = build_operations(Settings.from_environment({}, data_dir=shell.data_dir), clock)
-    tenant = service.tenants.by_slug("acme")
-    service.refused_origins.note(tenant, STAGE, nearest_rule="https://jobs.example.com", referer=f"{STAGE}/a")
-    service.refused_origins.flush()
+    with closing(build_operations(Settings.from_environment({}, data_dir=shell.data_dir), clock)) as service:
+        tenant = service.tenants.by_slug("acme")
+        nearest_rule = "https://jobs.example.com"
+        service.refused_origins.note(tenant, STAGE, nearest_rule=nearest_rule, referer=f"{STAGE}/a")
+        service.refused_origins.flush()
 
     assert shell.json("origin", "refused", "acme") == [
         {

@@ -44,7 +44,7 @@ def start(engine: Engine, tmp_path: Path, clock: FakeClock) -> Iterator[Start]:
 
     yield start
     for service in started:
-        service.engine.dispose()
+        service.close()
 
 
 def rewrite(service: Operations, *secrets: str) -> list[Reencrypted]:

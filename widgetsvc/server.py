@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def _load(settings: Settings, master: int) -> BufferedWsgi:
         max_body=MAX_BODY,
         urgent=_URGENT,
         instant=create_instant(app, settings, services),
-        background=services.background,
+        background=(closing(services), *services.background),
     )
 
 

@@ -60,6 +60,8 @@ class Services:
     """How the cache that processes share did the last time, `ok` or `down`; None where there is none."""
     check_storage: Callable[[], None]
     """Asks the database a question; raises SQLAlchemy's error where it does not answer."""
+    close: Callable[[], None]
+    """Closes the connections to Cronofy, Redis and the database, when nothing uses them any more."""
     background: tuple[AbstractContextManager[object], ...] = ()
     """What runs beside the views while the service is up; entered in this order, each by one process."""
 

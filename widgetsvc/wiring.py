@@ -1,7 +1,7 @@
 """Builds the services: the only place that names concrete classes."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -89,6 +89,13 @@ class Operations:
     """What the processes share through Redis; None where each keeps to itself."""
     deliveries: CourierService | None
     """What sends the embedded backend's notifications; it does nothing until it is entered."""
+
+    def close(self) -> None:
+        """Close the connections to Cronofy, Redis and the database."""
+        self.cronofy.close()
+        if self.shared is not None:
+            self.shared.close()
+        self.engine.dispose()
 
 
 def build_operations(
@@ -182,10 +189,7 @@ def build_services(
     if parts.shared is not None:
         source = tokens = parts.shared.tokens(renewals.submit, monotonic)
         registry.on_change(tokens.narrow)
-        following += (
-            closing(parts.shared.connection),
-            parts.shared.changes.following(registry.apply, registry.catch_up_now),
-        )
+        following += (parts.shared.changes.following(registry.apply, registry.catch_up_now),)
     cache = TokenCache(source, maxsize=settings.token_cache_size, clock=monotonic, run=renewals.submit)
     registry.on_change(cache.narrow)
     desk = EmbedDesk(
@@ -232,6 +236,7 @@ def build_services(
         token_stats=cache.stats,
         cache_state=parts.shared.state if parts.shared else None,
         check_storage=partial(_check_storage, parts.engine),
+        close=parts.close,
         background=(
             *filter(None, [parts.deliveries]),
             *following,

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,6 +132,7 @@ class Cluster:
     @contextmanager
     def running(self) -> Iterator["Cluster"]:
         with ExitStack() as stack:
+            stack.enter_context(closing(self.operations))
             with ThreadPoolExecutor() as pool:
                 list(pool.map(stack.enter_context, self.services))
             for client in self._clients:

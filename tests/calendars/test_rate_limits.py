@@ -158,7 +158,7 @@ def test_the_settings_limit_applications_and_not_the_gateway(
     }
     http = operations.backend_app.test_client()
     statuses = [http.post("/v1/application_calendars", json=body).status_code for _ in range(9)]
-    operations.engine.dispose()
+    operations.close()
 
     assert statuses == [200] * 8 + [status]
 

@@ -1,6 +1,7 @@
 """The contract, held by the embedded backend in the same process and over a network."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -21,9 +22,9 @@ NOT_THE_SECRET = {"client_secret": "not-the-secret"}
 @pytest.fixture(scope="module")
 def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     data_dir = tmp_path_factory.mktemp("data")
-    operations = build_operations(Settings.from_environment({"WIDGETSVC_DATA_DIR": str(data_dir)}))
-    yield operations
-    operations.engine.dispose()
+    settings = Settings.from_environment({"WIDGETSVC_DATA_DIR": str(data_dir)})
+    with closing(build_operations(settings)) as operations:
+        yield operations
 
 
 class TestInProcess(CronofyContract):

@@ -1,5 +1,7 @@
 """The whole service in process, with a tenant that embeds two calendars."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +35,9 @@ def uptime() -> FakeClock:
 
 
 @pytest.fixture
-def services(settings: Settings, clock: FakeClock, uptime: FakeClock) -> Services:
-    return build_services(settings, clock, uptime)
+def services(settings: Settings, clock: FakeClock, uptime: FakeClock) -> Iterator[Services]:
+    with closing(build_services(settings, clock, uptime)) as services:
+        yield services
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -84,9 +84,10 @@ def test_every_answer_is_hardened(http: FlaskClient, path: str) -> None:
 
 def test_https_is_remembered_by_browsers(settings: Settings) -> None:
     secure = settings.model_copy(update={"public_url": "https://w.example.com"})
-    http = create_app(secure, build_services(secure)).test_client()
+    with closing(build_services(secure)) as services:
+        answer = create_app(secure, services).test_client().get("/healthz")
 
-    assert http.get("/healthz").headers["Strict-Transport-Security"].startswith("max-age=31536000")
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
 def test_an_unexpected_failure_is_a_500_that_tells_only_its_code(
@@ -241,7 +242,7 @@ def test_a_service_that_has_ended_holds_no_connection_to_redis(
             return {each["id"] for each in client.client_list()} - before
 
         with ExitStack() as running:
-            for each in services.background:
+            for each in (closing(services), *services.background):
                 running.enter_context(each)
             assert acme.ask(element="agenda", calendar="store-42").status_code == 200
             assert held()

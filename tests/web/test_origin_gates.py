@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,9 +125,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[
     share_elements(folder)
     (folder / "widgetsvc.sqlite3").write_bytes(migrated.read_bytes())
     chosen = Settings.from_environment({}, data_dir=folder, rate_limit="off")
-    services = build_services(chosen)
     engine = create_engine(chosen.effective_database_url)
-    yield House(services, create_app(chosen, services).test_client(), engine)
+    with closing(build_services(chosen)) as services:
+        yield House(services, create_app(chosen, services).test_client(), engine)
     engine.dispose()
 
 

@@ -4,6 +4,7 @@ import io
 import logging
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -125,14 +126,14 @@ def test_a_cronofy_that_repeats_secrets_when_it_fails(
         wiring, "http_client", lambda url, **_: make(url, transport=httpx.MockTransport(upstream))
     )
     cloud = settings.model_copy(update={"cronofy_client_id": "app", "cronofy_client_secret": CLIENT_SECRET})
-    services = build_services(cloud, clock)
-    http = create_app(cloud, services).test_client()
-    acme = embedder(services, http)
-    upstream.status = status
-    response = acme.ask(element="agenda", calendar="store-42")
+    with closing(build_services(cloud, clock)) as services:
+        http = create_app(cloud, services).test_client()
+        acme = embedder(services, http)
+        upstream.status = status
+        response = acme.ask(element="agenda", calendar="store-42")
+        text = told(log, http) + response.text
 
     assert response.status_code in {502, 503}
-    text = told(log, http) + response.text
     for secret in (MARK, CLIENT_SECRET, SECRET_KEY):
         assert secret not in text
 

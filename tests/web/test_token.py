@@ -1,6 +1,7 @@
 """`POST /embed/token`: the contract and its table of errors."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -423,9 +424,8 @@ def test_a_calendar_that_another_process_revoked_is_410_within_a_second(
     settings: Settings, uptime: FakeClock, acme: Embedder
 ) -> None:
     assert acme.ask(**SLOT_PICKER).status_code == 200
-    elsewhere = build_operations(settings)
-
-    elsewhere.calendars.revoke(acme.created.tenant, "store-42")
+    with closing(build_operations(settings)) as elsewhere:
+        elsewhere.calendars.revoke(acme.created.tenant, "store-42")
     uptime.advance(1)
 
     response = acme.ask(**SLOT_PICKER)

@@ -5,7 +5,6 @@ import click
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
 from widgetsvc.config import Settings
 from widgetsvc.gateway.calendars import TenantCalendar
-from widgetsvc.wiring import build_operations
 
 
 @click.group()
@@ -90,7 +89,7 @@ def calendar_revoke(tenant: str, application_calendar_id: str, *, as_json: bool)
 def calendar_token(tenant: str, application_calendar_id: str, *, as_json: bool) -> None:
     """Show what a Cronofy SDK needs to write events into a calendar: an access token and a calendar id."""
     settings = Settings.from_environment()
-    service = build_operations(settings)
+    service = operations(settings)
     access = service.calendars.access(service.tenants.by_slug(tenant), application_calendar_id)
     document = {
         "tenant": tenant,

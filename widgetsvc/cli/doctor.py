@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from widgetsvc import database
 from widgetsvc.cli.embedding import Known, installation
-from widgetsvc.cli.support import TEXT, as_json, print_json
+from widgetsvc.cli.support import TEXT, as_json, operations, print_json
 from widgetsvc.clock import system_clock
 from widgetsvc.config import Settings, secret_keys_of
 from widgetsvc.elements import VERSION, read_bundle
@@ -33,7 +33,7 @@ from widgetsvc.inspection.fetching import PageNotFetched, fetch_page
 from widgetsvc.inspection.findings import Finding, Status
 from widgetsvc.inspection.pages import read_page
 from widgetsvc.outbound import Outbound
-from widgetsvc.wiring import build_operations, check_credentials
+from widgetsvc.wiring import check_credentials
 
 SLOW_REDIS_SECONDS = 0.02
 """Above this, asking Redis takes longer than all else that a request for a token does."""
@@ -97,7 +97,7 @@ def _printable(text: str) -> str:
 
 def _examine_page(url: str, slug: str | None, *, allow_private: bool) -> Iterator[Finding]:
     settings = Settings.from_environment()
-    parts = build_operations(settings)
+    parts = operations(settings)
     expected = parts.tenants.by_slug(slug) if slug is not None else None
     try:
         fetched = fetch_page(url, Outbound(allow_private=allow_private, allow_http=True))

@@ -43,7 +43,7 @@ def _default_public_url(host: str, port: int) -> str:
 
 def _prepare(settings: Settings) -> None:
     """Find every fault of the settings here, before there are processes, and do once what takes time."""
-    build_operations(settings)
+    build_operations(settings).close()
     if settings.is_cloud:
         _warn_of_upstream(settings)
     bundle = build_bundle(settings)

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from widgetsvc.cli.embedding import installation
-from widgetsvc.cli.support import TEXT, as_json, print_json
+from widgetsvc.cli.support import TEXT, as_json, operations, print_json
 from widgetsvc.config import Settings
 from widgetsvc.gateway.tenants import Access, Tenant
 from widgetsvc.permissions import Element
 from widgetsvc.snippets import Embedded, Form, as_comment, markup, notes
 from widgetsvc.timezones import is_zone
-from widgetsvc.wiring import Operations, build_operations
+from widgetsvc.wiring import Operations
 
 
 class _Zone(click.ParamType[str]):
@@ -73,7 +73,7 @@ def snippet(tenant: str, *, form: str, pinned: bool, as_json: bool, **wanted: An
       widgetsvc snippet acme --widget wgt_0123456789ab --form popup
     """  # noqa: D301 - click's mark for lines that stay lines
     settings = Settings.from_environment()
-    parts = build_operations(settings)
+    parts = operations(settings)
     owner = parts.tenants.by_slug(tenant)
     place, kind = installation(settings), Form(form)
     what = _embedded(parts, owner, **wanted)

@@ -20,6 +20,7 @@ def db_upgrade() -> None:
     """Bring the database to the newest schema."""
     settings = Settings.from_environment()
     engine = database.connect(settings.effective_database_url)
+    click.get_current_context().call_on_close(engine.dispose)
     if database.is_current(engine):
         click.echo("The database is up to date.")
         return
@@ -64,6 +65,7 @@ def db_reencrypt(*, as_json: bool) -> None:
     """
     settings = Settings.from_environment()
     engine = open_database(settings)
+    click.get_current_context().call_on_close(engine.dispose)
     done = []
     for progress in reencrypt(engine, secret_keys_of(settings)):
         if progress.is_done:

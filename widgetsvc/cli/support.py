@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,9 +74,11 @@ class Commands(click.Group):
             raise click.ClickException(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
-def operations() -> Operations:
-    """What the service can do, with the settings that the environment holds."""
-    return build_operations(Settings.from_environment())
+def operations(settings: Settings | None = None) -> Operations:
+    """What the service can do, with the settings that the environment holds; closed when the command ends."""
+    return click.get_current_context().with_resource(
+        closing(build_operations(settings or Settings.from_environment()))
+    )
 
 
 def embedded_backend() -> AccountStore:

@@ -80,6 +80,11 @@ class Budget:
         if self._shared is not None:
             self._shared.hold(seconds)
 
+    def close(self) -> None:
+        """Close the connections to Redis that are open."""
+        if self._shared is not None:
+            self._shared.close()
+
     def _wait(self, limit: RateLimitItem) -> int:
         if self._shared is not None:
             wait = self._shared.wait(limit)
@@ -106,6 +111,9 @@ class _Shared:
         self._key = f"widgetsvc:{_NAMESPACE}:{application}:held"
         self._monotonic = monotonic
         self._rests_until = -math.inf
+
+    def close(self) -> None:
+        self._redis.connection_pool.disconnect()
 
     def wait(self, limit: RateLimitItem) -> int | None:
         """Count a call and return the seconds to wait, 0 where it may go; None where Redis does not say."""

@@ -98,7 +98,7 @@ Observe = Callable[[Exchange], None]
 
 
 def http_client(base_url: str, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """Make the `httpx.Client` for a `CronofyClient`; close it when the service stops.
+    """Make the `httpx.Client` for a `CronofyClient`, which closes it.
 
     It follows no redirect and reads no proxy or credential from the environment. Without `transport` it uses
     the network.
@@ -206,6 +206,12 @@ class CronofyClient:
     def breaker_state(self) -> BreakerState:
         """Whether calls go out now; always closed where nothing guards them."""
         return BreakerState.CLOSED if self._guard is None else self._guard.state
+
+    def close(self) -> None:
+        """Close the connections that are open."""
+        self._http.close()
+        if self._guard is not None:
+            self._guard.close()
 
     def check_credentials(self) -> Reached:
         """Show the credentials to Cronofy; nothing there changes.

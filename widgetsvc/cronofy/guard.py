@@ -37,6 +37,10 @@ class Guard:
         """Whether calls go out now."""
         return self._breaker.state
 
+    def close(self) -> None:
+        """Close what the budget has open."""
+        self._budget.close()
+
     def repeat(self, attempt: Callable[[], T], seconds_left: Callable[[], float]) -> T:
         """Make up to two more attempts after failures that may pass, a random while apart (full jitter)."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import closing
 
 import click
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -24,9 +25,9 @@ def run_demo(settings: Settings, *, port: int, partner_port: int) -> None:
     click.echo("Preparing the UI Elements bundle (a few seconds the first time) …", err=True)
     build_bundle(settings)
     click.echo("Filling two calendars around today …", err=True)
-    operations = build_operations(settings)
-    tenant = seed(operations, system_clock)
-    link = share_link(operations, tenant, system_clock)
+    with closing(build_operations(settings)) as operations:
+        tenant = seed(operations, system_clock)
+        link = share_link(operations, tenant, system_clock)
     partner = Partner(tenant.publishable_key, store=STORE, interviews=INTERVIEWS, scheduling_link=link)
     site = _partner_server(settings, partner, partner_port)
     threading.Thread(target=site.serve_forever, name="partner site", daemon=True).start()

@@ -37,6 +37,10 @@ class SharedCache:
         """What is counted for limits, for all processes together."""
         return SharedCounts(self.connection, clock)
 
+    def close(self) -> None:
+        """Close the connections that are open."""
+        self.connection.close()
+
     def state(self) -> State:
         """How Redis did, the last time that it was asked."""
         return self.connection.state

@@ -1,7 +1,8 @@
 """Tenants' servers, which call the management API with secret keys. A module's tests share the service."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Settin
 
 
 @pytest.fixture(scope="module")
-def services(settings: Settings, clock: FakeClock) -> Services:
-    return build_services(settings, clock, clock)
+def services(settings: Settings, clock: FakeClock) -> Iterator[Services]:
+    with closing(build_services(settings, clock, clock)) as services:
+        yield services
 
 
 @pytest.fixture(scope="module")

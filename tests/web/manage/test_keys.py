@@ -1,5 +1,7 @@
 """`/manage/v1/keys` and `/manage/v1/audit`."""
 
+from contextlib import closing
+
 import pytest
 
 from tests.clocks import FakeClock
@@ -77,16 +79,16 @@ def test_a_third_key_has_to_wait(acme: Server) -> None:
 def test_a_revoked_key_is_dead_in_every_process_at_once(
     acme: Server, settings: Settings, clock: FakeClock
 ) -> None:
-    elsewhere = create_app(settings, build_services(settings, clock, clock)).test_client()
-    there = Server(elsewhere, acme.created)
-    new = acme.post("/keys/rotate", {"kind": "secret"}).json
-    assert there.get("/keys").status_code == 200
+    with closing(build_services(settings, clock, clock)) as elsewhere:
+        there = Server(create_app(settings, elsewhere).test_client(), acme.created)
+        new = acme.post("/keys/rotate", {"kind": "secret"}).json
+        assert there.get("/keys").status_code == 200
 
-    (old,) = set(of_kind(acme, "secret")) - {new["key_id"]}
-    assert acme.delete(f"/keys/{old}").status_code == 204
+        (old,) = set(of_kind(acme, "secret")) - {new["key_id"]}
+        assert acme.delete(f"/keys/{old}").status_code == 204
 
-    assert problem(there.get("/keys")) == (401, "unknown_key")
-    assert there.get("/keys", key=new["key"]).status_code == 200
+        assert problem(there.get("/keys")) == (401, "unknown_key")
+        assert there.get("/keys", key=new["key"]).status_code == 200
 
 
 def test_the_last_key_of_a_kind_stays(acme: Server) -> None:
