@@ -1,6 +1,10 @@
-"""Before all tests: their temporary folders are put in memory, where there is room."""
+"""For all tests: temporary folders in memory, where there is room, and no connection left open."""
 
+import gc
 import os
+from collections.abc import Iterator
+
+import pytest
 
 from tests.memory import folder_in_memory
 
@@ -10,3 +14,10 @@ def pytest_configure() -> None:
     folder = folder_in_memory()
     if folder is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    """Fail the module that leaves something open, and not whichever test the garbage is collected in."""
+    yield
+    gc.collect()

@@ -1,5 +1,7 @@
 """The budget: what is counted where, what Retry-After holds back, and what becomes of it without Redis."""
 
+from collections.abc import Iterator
+
 import pytest
 from limits import parse_many
 
@@ -18,8 +20,20 @@ def clock() -> FakeClock:
     return FakeClock(1_000.0)
 
 
+_opened: list[Budget] = []
+
+
 def budget(clock: FakeClock, limits: str = THREE, url: str = "memory://", application: str = "app") -> Budget:
-    return Budget(application, parse_many(limits), cache_url=url, monotonic=clock)
+    """A budget that is closed when the test ends."""
+    _opened.append(Budget(application, parse_many(limits), cache_url=url, monotonic=clock))
+    return _opened[-1]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 def spend_all(*budgets: Budget) -> int:

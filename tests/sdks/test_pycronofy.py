@@ -27,6 +27,9 @@ MEETING = {
     "location": {"description": "Board room"},
 }
 
+# `requests` leaves the connection of an answer that became an error to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
 NewClient = Callable[..., pycronofy.Client]
 
 

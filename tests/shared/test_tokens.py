@@ -1,6 +1,7 @@
 """Tokens that processes share through a real Redis: found, minted once, and never anybody else's."""
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -30,8 +31,9 @@ def two(redis_url: str) -> Process:
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
-    return redis.Redis.from_url(redis_url)
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
 
 
 def token_name(client: redis.Redis) -> bytes:
