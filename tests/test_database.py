@@ -21,7 +21,8 @@ from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.origins import OriginRules
 from widgetsvc.gateway.schema import metadata as gateway
 from widgetsvc.gateway.signing_keys import SigningKeyStore
-from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
+from widgetsvc.gateway.tenant_models import Access, Policy
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.permissions import Permission
 
 PUBLISHABLE_KEY, SECRET_KEY = "pk_written-by-the-first", "sk_written-by-the-first"

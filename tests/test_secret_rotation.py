@@ -14,7 +14,7 @@ from widgetsvc.calendars.element_tokens import LIFE
 from widgetsvc.calendars.records import Application, Credentials, Grant
 from widgetsvc.calendars.store.accounts import ACCESS_TOKEN_LIFE
 from widgetsvc.config import Settings, secret_keys_of
-from widgetsvc.gateway.tenants import NewTenant
+from widgetsvc.gateway.tenant_models import NewTenant
 from widgetsvc.permissions import Permission
 from widgetsvc.reencryption import Reencrypted, reencrypt
 from widgetsvc.wiring import Operations, build_operations

@@ -22,7 +22,7 @@ from tests.processes import RunningService
 from tests.servers import RedisServer
 from widgetsvc.config import Settings
 from widgetsvc.gateway.keys import KeyKind
-from widgetsvc.gateway.tenants import Tenant, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
 from widgetsvc.wiring import Operations, build_operations
 
 PAGE = "https://jobs.example.com"

@@ -11,7 +11,8 @@ from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import Action, AuditTrail, Change
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.keys import KeyKind
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
+from widgetsvc.gateway.tenants import TenantDirectory
 
 pytestmark = pytest.mark.on_every_database
 

@@ -17,7 +17,8 @@ from widgetsvc.errors import (
 )
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory, TenantCalendar
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 
 pytestmark = pytest.mark.on_every_database
 

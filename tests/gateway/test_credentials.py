@@ -19,7 +19,8 @@ from widgetsvc.errors import CalendarRevoked, UpstreamRejected, UpstreamUnavaila
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.schema import tenant_calendars
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 
 FIRST = "access.1.apc_acme_store-42"
 RENEWED = "renewed.1.apc_acme_store-42"

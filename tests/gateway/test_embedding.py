@@ -23,7 +23,8 @@ from widgetsvc.gateway.embedding import EmbedDesk, EmbedRequest, Service
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.signed_access import SignedAccess
-from widgetsvc.gateway.tenants import Access, NewTenant, Policy, TenantDirectory
+from widgetsvc.gateway.tenant_models import Access, NewTenant, Policy
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.token_cache import TokenCache
 from widgetsvc.gateway.used_assertions import UsedAssertions
 from widgetsvc.gateway.widgets import WidgetStore

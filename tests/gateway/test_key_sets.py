@@ -14,7 +14,7 @@ from tests.signing import public_jwk
 from widgetsvc.errors import InvalidValue
 from widgetsvc.gateway.key_sets import ASK_AGAIN_SECONDS, STALE_SECONDS, KeySets, read_key_set
 from widgetsvc.gateway.origins import OriginRules
-from widgetsvc.gateway.tenants import Policy, Tenant
+from widgetsvc.gateway.tenant_models import Policy, Tenant
 from widgetsvc.outbound import Outbound
 
 

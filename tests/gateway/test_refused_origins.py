@@ -9,7 +9,8 @@ from tests.clocks import FakeClock
 from tests.conftest import NOON
 from widgetsvc.errors import UnknownResource
 from widgetsvc.gateway.refused_origins import MAX_ORIGINS, NO_ORIGIN, RefusedOrigin, RefusedOrigins
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
+from widgetsvc.gateway.tenants import TenantDirectory
 
 pytestmark = pytest.mark.on_every_database
 

@@ -17,7 +17,8 @@ from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.registry import STALE_SECONDS, TenantRegistry
 from widgetsvc.gateway.signing_keys import SigningKeyStore
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
+from widgetsvc.gateway.tenants import TenantDirectory
 
 PAGE = "https://jobs.example.com"
 ORIGIN = Origin("https", "jobs.example.com")

@@ -14,7 +14,8 @@ from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.registry import TenantRegistry
 from widgetsvc.gateway.signatures import SigningAlgorithm
 from widgetsvc.gateway.signing_keys import MAX_SIGNING_KEYS, SigningKeyStore
-from widgetsvc.gateway.tenants import NewTenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import NewTenant
+from widgetsvc.gateway.tenants import TenantDirectory
 
 EDDSA, ES256 = SigningAlgorithm.EDDSA, SigningAlgorithm.ES256
 HOUR = 3_600

@@ -18,16 +18,9 @@ from widgetsvc.errors import (
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import Action, AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
-from widgetsvc.gateway.keys import KeyKind
-from widgetsvc.gateway.tenants import (
-    MAX_OVERLAP,
-    Access,
-    NewTenant,
-    Policy,
-    Tenant,
-    TenantDirectory,
-    TenantUpdate,
-)
+from widgetsvc.gateway.keys import MAX_OVERLAP, KeyKind
+from widgetsvc.gateway.tenant_models import Access, NewTenant, Policy, Tenant, TenantUpdate
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.permissions import Element, Permission
 
 pytestmark = pytest.mark.on_every_database

@@ -7,7 +7,8 @@ from tests.stored import everything
 from widgetsvc.errors import AlreadyExists, InvalidName, InvalidOriginRule, UnknownKey, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.origins import Origin
-from widgetsvc.gateway.tenants import Access, Policy, TenantDirectory
+from widgetsvc.gateway.tenant_models import Access, Policy
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.permissions import Permission
 
 pytestmark = pytest.mark.on_every_database

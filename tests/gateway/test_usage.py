@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.usage import Usage, UsageCount
 from widgetsvc.permissions import Element
 

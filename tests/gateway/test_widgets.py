@@ -17,7 +17,8 @@ from widgetsvc.errors import (
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import Action, AuditTrail
 from widgetsvc.gateway.calendars import CalendarDirectory
-from widgetsvc.gateway.tenants import Policy, Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Policy, Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.widget_models import DAYS, WidgetDraft
 from widgetsvc.gateway.widgets import MAX_WIDGETS, WidgetStore
 from widgetsvc.permissions import Element

@@ -9,7 +9,7 @@ from widgetsvc.elements import INTEGRITY
 from widgetsvc.errors import UnknownWidget
 from widgetsvc.gateway.keys import KeyKind, TenantKey
 from widgetsvc.gateway.origins import OriginRules
-from widgetsvc.gateway.tenants import Policy, Tenant
+from widgetsvc.gateway.tenant_models import Policy, Tenant
 from widgetsvc.gateway.widget_models import WidgetDraft
 from widgetsvc.gateway.widgets import Widget
 from widgetsvc.inspection.examination import examine

@@ -23,7 +23,7 @@ from tests.inspection.conftest import (
 )
 from widgetsvc.elements import CDN_URL, HEIGHTS, STYLE_HASHES
 from widgetsvc.gateway.origins import OriginRules
-from widgetsvc.gateway.tenants import Access
+from widgetsvc.gateway.tenant_models import Access
 from widgetsvc.inspection.embeds import ATTRIBUTES
 from widgetsvc.inspection.examination import examine
 from widgetsvc.inspection.findings import Status

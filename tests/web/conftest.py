@@ -13,7 +13,7 @@ from tests.clocks import FakeClock
 from tests.processes import share_elements
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
-from widgetsvc.gateway.tenants import NewTenant, Policy
+from widgetsvc.gateway.tenant_models import NewTenant, Policy
 from widgetsvc.services import Services
 from widgetsvc.wiring import build_services
 

@@ -19,7 +19,7 @@ from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.cronofy.client import CronofyClient, http_client
 from widgetsvc.gateway.first_slots import FirstSlots
-from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.tenant_models import Access, Policy
 from widgetsvc.gateway.widget_models import DAYS, WidgetDraft
 from widgetsvc.limits import LocalCounts
 from widgetsvc.permissions import Element, Permission

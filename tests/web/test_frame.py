@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.web.conftest import PAGE, Embedder, embedder
-from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.tenant_models import Access, Policy
 from widgetsvc.services import Services
 
 

@@ -14,7 +14,7 @@ from tests.web.conftest import PAGE, Embedder, embedder
 from widgetsvc.app import create_app, create_instant
 from widgetsvc.config import Settings
 from widgetsvc.gateway.keys import KeyKind
-from widgetsvc.gateway.tenants import Access, Policy, TenantUpdate
+from widgetsvc.gateway.tenant_models import Access, Policy, TenantUpdate
 from widgetsvc.logs import configure_logging
 from widgetsvc.services import Services
 from widgetsvc.web.instant import Answer, InstantTokens

@@ -18,7 +18,7 @@ from widgetsvc.config import Settings
 from widgetsvc.errors import InvalidOriginRule
 from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin, OriginRule
-from widgetsvc.gateway.tenants import Tenant, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
 from widgetsvc.services import Services
 from widgetsvc.wiring import build_services
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from tests.clocks import FakeClock
 from tests.web.conftest import PUBLIC_URL, embedder
-from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.tenant_models import Access, Policy
 from widgetsvc.services import Services
 
 README = Path(__file__).parents[2] / "README.md"

@@ -15,7 +15,7 @@ from tests.signing import public_jwk, public_pem, signed
 from tests.web.conftest import PUBLIC_URL, Embedder, embedder
 from widgetsvc.config import Settings
 from widgetsvc.gateway.signatures import SigningAlgorithm
-from widgetsvc.gateway.tenants import Access, Policy, TenantUpdate
+from widgetsvc.gateway.tenant_models import Access, Policy, TenantUpdate
 from widgetsvc.gateway.used_assertions import CLEAN_SECONDS
 from widgetsvc.permissions import Element, Permission
 from widgetsvc.services import Services

@@ -14,7 +14,7 @@ from tests.clocks import FakeClock
 from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder
 from widgetsvc.config import Settings
 from widgetsvc.elements import INTEGRITY
-from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.tenant_models import Access, Policy
 from widgetsvc.gateway.token_cache import REFUSABLE_FROM
 from widgetsvc.permissions import Permission
 from widgetsvc.services import Services

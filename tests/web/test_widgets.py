@@ -9,7 +9,7 @@ from joserfc.jwk import OctKey
 
 from tests.clocks import FakeClock
 from tests.web.conftest import PAGE, PUBLIC_URL, Embedder, embedder
-from widgetsvc.gateway.tenants import Access, Policy
+from widgetsvc.gateway.tenant_models import Access, Policy
 from widgetsvc.gateway.widget_models import DAYS, WidgetDraft
 from widgetsvc.services import Services
 

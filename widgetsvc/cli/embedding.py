@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from widgetsvc.config import Settings
 from widgetsvc.elements import CDN_URL, FILE_NAME, INTEGRITY, VERSION, read_bundle
 from widgetsvc.errors import CalendarRevoked, UnknownCalendar, UnknownKey
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.gateway.widgets import Widget
 from widgetsvc.loader import load_loader
 from widgetsvc.snippets import Installation

@@ -7,7 +7,7 @@ import click
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json, print_table
 from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import OriginRule, OriginRules, printable
-from widgetsvc.gateway.tenants import Tenant, TenantUpdate
+from widgetsvc.gateway.tenant_models import Tenant, TenantUpdate
 
 
 @click.group()

@@ -8,7 +8,7 @@ import click
 from widgetsvc.cli.embedding import installation
 from widgetsvc.cli.support import TEXT, as_json, operations, print_json
 from widgetsvc.config import Settings
-from widgetsvc.gateway.tenants import Access, Tenant
+from widgetsvc.gateway.tenant_models import Access, Tenant
 from widgetsvc.permissions import Element
 from widgetsvc.snippets import Embedded, Form, as_comment, markup, notes
 from widgetsvc.timezones import is_zone

@@ -16,7 +16,7 @@ from widgetsvc.cli.support import (
     print_table,
 )
 from widgetsvc.gateway.keys import TenantKey
-from widgetsvc.gateway.tenants import Access, Policy, Tenant, TenantUpdate
+from widgetsvc.gateway.tenant_models import Access, Policy, Tenant, TenantUpdate
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.wiring import Operations
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from widgetsvc.clock import Clock
 from widgetsvc.errors import UnknownTenant
-from widgetsvc.gateway.tenants import Policy, Tenant
+from widgetsvc.gateway.tenant_models import Policy, Tenant
 from widgetsvc.wiring import Operations
 
 SLUG = "harbour-and-pine"

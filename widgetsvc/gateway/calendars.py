@@ -30,7 +30,7 @@ from widgetsvc.errors import (
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
 from widgetsvc.gateway.credentials import MIN_REMAINING, RENEW_BEFORE, Credentials, Renewals
 from widgetsvc.gateway.schema import tenant_calendars
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 
 _MAX_ID, _MAX_UPSTREAM_ID = 180, 255
 _CALENDARS = select(

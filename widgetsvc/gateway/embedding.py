@@ -20,7 +20,7 @@ from widgetsvc.gateway.origin_explanation import explain
 from widgetsvc.gateway.origins import Origin, OriginRule
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
 from widgetsvc.gateway.signed_access import SignedAccess
-from widgetsvc.gateway.tenants import Access, Tenant
+from widgetsvc.gateway.tenant_models import Access, Tenant
 from widgetsvc.gateway.token_cache import CachedToken, TokenCache, TokenKey
 from widgetsvc.gateway.widgets import Widget, WidgetStore
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission

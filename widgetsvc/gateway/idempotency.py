@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from widgetsvc.clock import Clock
 from widgetsvc.errors import Conflict, IdempotencyKeyReused, RequestInFlight, UnknownTenant
 from widgetsvc.gateway.schema import idempotency_keys
-from widgetsvc.gateway.tenants import Cipher, Tenant
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenant_rows import Cipher
 
 KEPT_SECONDS = 24 * 3_600
 """How long a key is remembered."""

@@ -20,7 +20,7 @@ from cachetools import LRUCache
 from widgetsvc.clock import Clock, monotonic_clock
 from widgetsvc.errors import InvalidValue
 from widgetsvc.gateway.signatures import PublicKey, SigningAlgorithm, read_jwk
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.outbound import AddressRefused, Answer, NoAnswer, Outbound
 
 SHORTEST, LONGEST = 300, 86_400

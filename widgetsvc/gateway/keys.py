@@ -5,7 +5,13 @@ import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from widgetsvc.errors import UnknownKey
+from widgetsvc.errors import InvalidValue, UnknownKey
+
+DEFAULT_OVERLAP = 24 * 3_600
+"""Seconds for which the old key stays good beside the new one, unless another time is chosen."""
+
+MAX_OVERLAP = 90 * 24 * 3_600
+"""The longest overlap that can be chosen, in seconds."""
 
 
 class KeyKind(StrEnum):
@@ -49,6 +55,13 @@ class NewKey:
     key: TenantKey
     text: str = field(repr=False)
     old_ends_at: int | None = None
+
+
+def check_overlap(seconds: int) -> None:
+    """Raise InvalidValue where an old key may not stay good for so long beside the new one."""
+    if not 0 <= seconds <= MAX_OVERLAP:
+        days = MAX_OVERLAP // 86_400
+        raise InvalidValue(f"The overlap must be from 0 seconds to {days} days.", field="overlap")
 
 
 def make_key(kind: KeyKind, now: int) -> NewKey:

@@ -15,7 +15,7 @@ from widgetsvc.clock import Clock
 from widgetsvc.errors import UnknownResource
 from widgetsvc.gateway.origins import Origin, printable
 from widgetsvc.gateway.schema import refused_origins
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.gateway.write_behind import WriteBehind, lock_living
 
 MAX_ORIGINS = 200

@@ -22,7 +22,8 @@ from widgetsvc.gateway.keys import KeyKind, unknown_key
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.signing_keys import SigningKeyStore
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.gateway.widgets import MAX_WIDGETS, Widget
 from widgetsvc.repeating import repeating
 

@@ -4,7 +4,7 @@ from widgetsvc.clock import Clock
 from widgetsvc.gateway.assertions import Assertion, FindKey, verify_assertion
 from widgetsvc.gateway.key_sets import KeySets
 from widgetsvc.gateway.registry import KnownTenant, TenantRegistry
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.gateway.used_assertions import UsedAssertions
 
 

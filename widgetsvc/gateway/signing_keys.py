@@ -14,6 +14,7 @@ from widgetsvc.clock import Clock
 from widgetsvc.errors import AlreadyExists, Conflict, InvalidValue, UnknownResource, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
+from widgetsvc.gateway.keys import DEFAULT_OVERLAP, check_overlap
 from widgetsvc.gateway.signatures import (
     FIELD,
     PUBLIC_ALGORITHMS,
@@ -25,7 +26,8 @@ from widgetsvc.gateway.signatures import (
     generate_secret,
     read_public_key,
 )
-from widgetsvc.gateway.tenants import DEFAULT_OVERLAP, MAX_OVERLAP, Cipher, Tenant, insert_secret
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenant_rows import Cipher, insert_secret
 
 MAX_SIGNING_KEYS = 8
 """How many keys a tenant can have registered at a time."""
@@ -96,7 +98,7 @@ class SigningKeyStore:
 
         Raises InvalidValue, Conflict where there are too many keys, UnknownTenant.
         """
-        _check_overlap(overlap)
+        check_overlap(overlap)
         with self._trail.transaction(by) as change:
             held = self._held(change, tenant)
             secrets_held = [row for row in held if row.alg == SigningAlgorithm.HS256]
@@ -111,7 +113,7 @@ class SigningKeyStore:
 
     def revoke(self, tenant: Tenant, kid: str, *, overlap: int = 0, by: str = OPERATOR) -> None:
         """End a key at once, or in `overlap` seconds. Raises UnknownResource, InvalidValue, UnknownTenant."""
-        _check_overlap(overlap)
+        check_overlap(overlap)
         with self._trail.transaction(by) as change:
             row = next((row for row in self._held(change, tenant) if row.kid == kid), None)
             if row is None:
@@ -139,13 +141,6 @@ class SigningKeyStore:
 
 def _new_kid() -> str:
     return f"key_{secrets.token_hex(6)}"
-
-
-def _check_overlap(overlap: int) -> None:
-    if not 0 <= overlap <= MAX_OVERLAP:
-        raise InvalidValue(
-            f"The overlap must be from 0 seconds to {MAX_OVERLAP // 86_400} days.", field="overlap"
-        )
 
 
 def _check_room(tenant: Tenant, held: Sequence[Any]) -> None:

@@ -1,157 +1,44 @@
-"""Tenants: who they are, what their policy is, and the keys that name them."""
+"""The tenants in the database: found by slug or key, created, changed, deleted."""
 
-import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from widgetsvc.clock import Clock
-from widgetsvc.errors import (
-    AlreadyExists,
-    Conflict,
-    InvalidName,
-    InvalidValue,
-    PreconditionFailed,
-    TenantSuspended,
-    UnknownResource,
-    UnknownTenant,
-)
+from widgetsvc.errors import AlreadyExists, Conflict, PreconditionFailed, UnknownResource, UnknownTenant
 from widgetsvc.gateway import schema
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
-from widgetsvc.gateway.keys import KeyKind, NewKey, TenantKey, digest_of, make_key, unknown_key
+from widgetsvc.gateway.keys import (
+    DEFAULT_OVERLAP,
+    KeyKind,
+    NewKey,
+    TenantKey,
+    check_overlap,
+    digest_of,
+    make_key,
+    unknown_key,
+)
 from widgetsvc.gateway.origins import Origin, OriginRules, candidate_rules, printable
-from widgetsvc.gateway.signatures import SharedSecret, generate_secret
-from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
-from widgetsvc.timezones import is_zone
-
-DEFAULT_OVERLAP = 24 * 3_600
-"""Seconds for which the old key stays good beside the new one, unless another time is chosen."""
-
-MAX_OVERLAP = 90 * 24 * 3_600
-"""The longest overlap that can be chosen, in seconds."""
+from widgetsvc.gateway.signatures import generate_secret
+from widgetsvc.gateway.tenant_models import NewTenant, Policy, Tenant, TenantUpdate, check_names, check_slug
+from widgetsvc.gateway.tenant_rows import (
+    Cipher,
+    delete_key,
+    delete_keys,
+    end_key,
+    insert_key,
+    insert_rules,
+    insert_secret,
+    policy_columns,
+    read_tenants,
+)
 
 MAX_KEYS = 2
 """Keys of one kind that a tenant can have at a time: the new one, and the old one until it ends."""
-
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_MAX_NAME = 255
-
-Cipher = Fernet | MultiFernet
-_AnyRow = Row[*tuple[Any, ...]]
-
-
-class Access(StrEnum):
-    """What a visitor's page has to show before it gets a token."""
-
-    PUBLIC = "public"
-    """The publishable key and an allowed origin suffice."""
-    SIGNED = "signed"
-    """An assertion signed by the tenant's server is required."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How access is granted, what may be embedded, and the zone of the tenant's office hours."""
-
-    access: Access = Access.PUBLIC
-    permissions: frozenset[Permission] = PUBLIC_PERMISSIONS
-    tzid: str = "Etc/UTC"
-    elements: frozenset[Element] | None = None
-    """The elements that may be embedded; None for all that the permissions cover."""
-    lazy_calendars: bool = False
-    """Whether an assertion may name calendars that do not exist yet."""
-    single_use_assertions: bool = False
-    """Whether every assertion has to carry a `jti`, and is good once."""
-    test_mode: bool = False
-    """Whether pages may simulate failures with `data-simulate`; it grants nothing."""
-
-    def allows(self, element: Element) -> bool:
-        """Whether an element may be embedded."""
-        named = self.elements is None or element in self.elements
-        return named and element.permission in self.permissions
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A customer of the operator. `version` grows with every change of what stands here."""
-
-    tenant_id: int
-    slug: str
-    name: str
-    policy: Policy
-    suspended: bool
-    keys: tuple[TenantKey, ...]
-    """The newest first, expired ones not among them."""
-    origins: OriginRules
-    jwks_url: str | None
-    version: int
-
-    @property
-    def publishable_key(self) -> str:
-        """The newest publishable key."""
-        return next(key.publishable_key for key in self.keys if key.publishable_key is not None)
-
-    def key_id(self, publishable_key: str | None) -> str | None:
-        """The id of one of the tenant's publishable keys, by its text."""
-        named = (key for key in self.keys if key.publishable_key == publishable_key)
-        return next((key.key_id for key in named if publishable_key is not None), None)
-
-    def check_active(self) -> None:
-        """Raise TenantSuspended if the operator has suspended the tenant."""
-        if self.suspended:
-            raise TenantSuspended(f"{self.name} is suspended. Its operator can say why.")
-
-
-@dataclass(frozen=True, slots=True)
-class NewTenant:
-    """A tenant with the secrets that are shown once."""
-
-    tenant: Tenant
-    secret_key: str = field(repr=False)
-    signing_key: SharedSecret = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TenantUpdate:
-    """What to change of a tenant; what is None stays as it is.
-
-    `every_element` lifts the restriction to some elements, `no_jwks_url` takes the address away.
-    """
-
-    name: str | None = None
-    allowed_origins: Sequence[str] | None = None
-    access: Access | None = None
-    permissions: frozenset[Permission] | None = None
-    elements: frozenset[Element] | None = None
-    every_element: bool = False
-    tzid: str | None = None
-    lazy_calendars: bool | None = None
-    single_use_assertions: bool | None = None
-    test_mode: bool | None = None
-    jwks_url: str | None = None
-    no_jwks_url: bool = False
-
-    def policy(self, old: Policy) -> Policy:
-        """The policy that comes of it."""
-        given = {
-            "access": self.access,
-            "permissions": self.permissions,
-            "elements": self.elements,
-            "tzid": self.tzid,
-            "lazy_calendars": self.lazy_calendars,
-            "single_use_assertions": self.single_use_assertions,
-            "test_mode": self.test_mode,
-        }
-        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if self.every_element:
-            changed["elements"] = None
-        return replace(old, **changed)
 
 
 class TenantDirectory:
@@ -199,7 +86,11 @@ class TenantDirectory:
         )
         with self._reader.connect() as connection:
             named = connection.execute(query).one_or_none()
-            found = _read(connection, self._clock(), schema.tenants.c.tenant_id == named[0]) if named else []
+            found = (
+                read_tenants(connection, self._clock(), schema.tenants.c.tenant_id == named[0])
+                if named
+                else []
+            )
         for tenant in found:
             for key in tenant.keys:
                 if named is not None and key.key_id == named.key_id:
@@ -208,7 +99,7 @@ class TenantDirectory:
 
     def _find(self, *conditions: ColumnElement[bool]) -> list[Tenant]:
         with self._reader.connect() as connection:
-            return _read(connection, self._clock(), *conditions)
+            return read_tenants(connection, self._clock(), *conditions)
 
     # Changing
 
@@ -227,8 +118,8 @@ class TenantDirectory:
         new one's, under whose ids they are found there.
         """
         policy = policy or Policy()
-        _check_slug(slug)
-        _check_names(name, policy)
+        check_slug(slug)
+        check_names(name, policy)
         rules = OriginRules.of(origins)
         try:
             with self._trail.transaction(by) as change:
@@ -237,16 +128,18 @@ class TenantDirectory:
                 stamps = {"created_at": change.at, "updated_at": change.at}
                 tenant_id = change.connection.execute(
                     insert(schema.tenants)
-                    .values(**values, **stamps, **_policy_columns(policy))
+                    .values(**values, **stamps, **policy_columns(policy))
                     .returning(schema.tenants.c.tenant_id)
                 ).scalar_one()
-                _insert_rules(change.connection, tenant_id, rules)
+                insert_rules(change.connection, tenant_id, rules)
                 signing_key = generate_secret(f"key_{secrets.token_hex(6)}", secrets.token_bytes, change.at)
                 insert_secret(change, tenant_id, signing_key, self._cipher)
                 publishable, secret = (make_key(kind, change.at) for kind in KeyKind)
                 for new in (publishable, secret):
-                    _insert_key(change.connection, tenant_id, new)
-                (tenant,) = _read(change.connection, change.at, schema.tenants.c.tenant_id == tenant_id)
+                    insert_key(change.connection, tenant_id, new)
+                (tenant,) = read_tenants(
+                    change.connection, change.at, schema.tenants.c.tenant_id == tenant_id
+                )
                 change.record(tenant, Action.TENANT_CREATED, origins=[str(rule) for rule in rules])
         except IntegrityError as error:
             raise AlreadyExists(f"A tenant called {slug} exists already; choose another slug.") from error
@@ -270,15 +163,15 @@ class TenantDirectory:
                 origins=old.origins if rules is None else rules,
                 jwks_url=None if wanted.no_jwks_url else (wanted.jwks_url or old.jwks_url),
             )
-            _check_names(new.name, new.policy)
+            check_names(new.name, new.policy)
             differences = _differences(old, new)
             if not differences:
                 return old
             if rules is not None:
                 table = schema.origin_rules
                 change.connection.execute(delete(table).where(table.c.tenant_id == old.tenant_id))
-                _insert_rules(change.connection, old.tenant_id, rules)
-            values = {"name": new.name, "jwks_url": new.jwks_url, **_policy_columns(new.policy)}
+                insert_rules(change.connection, old.tenant_id, rules)
+            values = {"name": new.name, "jwks_url": new.jwks_url, **policy_columns(new.policy)}
             self._write(change, old, **values)
             change.record(old, Action.TENANT_UPDATED, **differences)
             return self._current(change, old)
@@ -321,12 +214,10 @@ class TenantDirectory:
         Raises Conflict where two are good already, InvalidValue where the overlap is too long or negative,
         UnknownTenant.
         """
-        if not 0 <= overlap <= MAX_OVERLAP:
-            days = MAX_OVERLAP // 86_400
-            raise InvalidValue(f"The overlap must be from 0 seconds to {days} days.", field="overlap")
+        check_overlap(overlap)
         with self._trail.transaction(by) as change:
             old = self._current(change, tenant)
-            _delete_keys(change, old, schema.tenant_keys.c.expires_at <= change.at)
+            delete_keys(change, old, schema.tenant_keys.c.expires_at <= change.at)
             valid = [key for key in old.keys if key.kind is kind]
             if overlap > 0 and len(valid) >= MAX_KEYS:
                 raise Conflict(
@@ -336,11 +227,11 @@ class TenantDirectory:
             ends = change.at + overlap
             for key in valid:
                 if overlap == 0:
-                    _delete_key(change, old, key)
+                    delete_key(change, old, key)
                 elif key.expires_at is None:
-                    _end_key(change, key, ends)
+                    end_key(change, key, ends)
             new = replace(make_key(kind, change.at), old_ends_at=ends)
-            _insert_key(change.connection, old.tenant_id, new)
+            insert_key(change.connection, old.tenant_id, new)
             self._write(change, old)
             change.record(old, Action.KEY_ROTATED, new.key.key_id, kind=kind.value, old_ends_at=ends)
             return new
@@ -358,16 +249,16 @@ class TenantDirectory:
             others = [other for other in old.keys if other.kind is key.kind and other is not key]
             if not others:
                 raise Conflict(f"It is the only {key.kind.value} key of {old.name}; rotate it instead.")
-            _delete_key(change, old, key)
+            delete_key(change, old, key)
             if key.expires_at is None:
                 # Without it the tenant would be left without any key when the old one ends.
-                _end_key(change, others[0], None)
+                end_key(change, others[0], None)
             self._write(change, old)
             change.record(old, Action.KEY_REVOKED, key_id, kind=key.kind.value)
 
     def _current(self, change: Transaction, tenant: Tenant, version: int | None = None) -> Tenant:
         """Return the tenant as it is now, and until the transaction ends."""
-        found = _read(change.connection, change.at, schema.tenants.c.tenant_id == tenant.tenant_id)
+        found = read_tenants(change.connection, change.at, schema.tenants.c.tenant_id == tenant.tenant_id)
         if not found:
             raise UnknownTenant(f"The tenant {tenant.slug} has been deleted.")
         now = found[0]
@@ -385,19 +276,6 @@ class TenantDirectory:
         change.connection.execute(
             update(table).where(table.c.tenant_id == tenant.tenant_id).values(**values, **stamps)
         )
-
-
-def insert_secret(change: Transaction, tenant_id: int, key: SharedSecret, cipher: Cipher) -> None:
-    """Keep a tenant's new signing secret, encrypted."""
-    change.connection.execute(
-        insert(schema.signing_keys).values(
-            tenant_id=tenant_id,
-            kid=key.kid,
-            alg=key.alg.value,
-            secret_encrypted=cipher.encrypt(key.secret),
-            created_at=key.created_at,
-        )
-    )
 
 
 def _reading_snapshots(engine: Engine) -> Engine:
@@ -436,20 +314,6 @@ def _check_nothing_is_inherited(connection: Connection, slug: str) -> None:
         )
 
 
-def _check_slug(slug: str) -> None:
-    if not _SLUG.fullmatch(slug):
-        raise InvalidName(
-            f"{slug!r} is no slug: 1 to 63 lower-case letters, digits and hyphens, such as acme-stores."
-        )
-
-
-def _check_names(name: str, policy: Policy) -> None:
-    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise InvalidName(f"The name must be 1 to {_MAX_NAME} printable characters.")
-    if not is_zone(policy.tzid):
-        raise InvalidName(f"{policy.tzid!r} is no time zone; use an IANA name such as Europe/London.")
-
-
 def _differences(old: Tenant, new: Tenant) -> dict[str, Any]:
     """What an update changes, by name, as it was and as it is."""
     before, after = _described(old), _described(new)
@@ -461,114 +325,5 @@ def _described(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "allowed_origins": [str(rule) for rule in tenant.origins],
         "jwks_url": tenant.jwks_url,
-        **_policy_columns(tenant.policy),
+        **policy_columns(tenant.policy),
     }
-
-
-def _policy_columns(policy: Policy) -> dict[str, Any]:
-    return {
-        "access": policy.access.value,
-        "permissions": sorted(policy.permissions),
-        "elements": None if policy.elements is None else sorted(policy.elements),
-        "tzid": policy.tzid,
-        "lazy_calendars": policy.lazy_calendars,
-        "single_use_assertions": policy.single_use_assertions,
-        "test_mode": policy.test_mode,
-    }
-
-
-def _insert_rules(connection: Connection, tenant_id: int, rules: OriginRules) -> None:
-    rows = [
-        {"tenant_id": tenant_id, "position": position, "rule": str(rule)}
-        for position, rule in enumerate(rules)
-    ]
-    if rows:
-        connection.execute(insert(schema.origin_rules), rows)
-
-
-def _insert_key(connection: Connection, tenant_id: int, new: NewKey) -> None:
-    connection.execute(
-        insert(schema.tenant_keys).values(
-            key_id=new.key.key_id,
-            tenant_id=tenant_id,
-            kind=new.key.kind.value,
-            digest=digest_of(new.text),
-            publishable_key=new.key.publishable_key,
-            hint=new.key.hint,
-            created_at=new.key.created_at,
-        )
-    )
-
-
-def _end_key(change: Transaction, key: TenantKey, at: int | None) -> None:
-    table = schema.tenant_keys
-    change.connection.execute(update(table).where(table.c.key_id == key.key_id).values(expires_at=at))
-
-
-def _delete_key(change: Transaction, tenant: Tenant, key: TenantKey) -> None:
-    # Rather than end it now: other processes' clocks may be behind.
-    _delete_keys(change, tenant, schema.tenant_keys.c.key_id == key.key_id)
-
-
-def _delete_keys(change: Transaction, tenant: Tenant, which: ColumnElement[bool]) -> None:
-    table = schema.tenant_keys
-    change.connection.execute(delete(table).where(table.c.tenant_id == tenant.tenant_id, which))
-
-
-def _read(connection: Connection, now: float, *conditions: ColumnElement[bool]) -> list[Tenant]:
-    """Read tenants with their rules and valid keys, in order of slug."""
-    tenants = connection.execute(
-        select(schema.tenants).where(*conditions).order_by(schema.tenants.c.slug)
-    ).all()
-    ids = select(schema.tenants.c.tenant_id).where(*conditions)
-    rules, keys = schema.origin_rules, schema.tenant_keys
-    texts = _by_tenant(
-        connection.execute(
-            select(rules.c.tenant_id, rules.c.rule)
-            .where(rules.c.tenant_id.in_(ids))
-            .order_by(rules.c.tenant_id, rules.c.position)
-        )
-    )
-    held = _by_tenant(
-        connection.execute(
-            select(keys)
-            .where(keys.c.tenant_id.in_(ids))
-            .order_by(keys.c.expires_at.is_not(None), keys.c.created_at.desc(), keys.c.key_id)
-        )
-    )
-    return [_tenant(row, texts.get(row.tenant_id, []), held.get(row.tenant_id, []), now) for row in tenants]
-
-
-def _by_tenant(rows: Iterable[_AnyRow]) -> Mapping[int, list[_AnyRow]]:
-    grouped: dict[int, list[_AnyRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.tenant_id, []).append(row)
-    return grouped
-
-
-def _tenant(row: _AnyRow, rules: Sequence[_AnyRow], keys: Sequence[_AnyRow], now: float) -> Tenant:
-    all_keys = (
-        TenantKey(
-            key.key_id, KeyKind(key.kind), key.publishable_key, key.hint, key.created_at, key.expires_at
-        )
-        for key in keys
-    )
-    return Tenant(
-        tenant_id=row.tenant_id,
-        slug=row.slug,
-        name=row.name,
-        policy=Policy(
-            access=Access(row.access),
-            permissions=frozenset(map(Permission, row.permissions)),
-            tzid=row.tzid,
-            elements=None if row.elements is None else frozenset(map(Element, row.elements)),
-            lazy_calendars=row.lazy_calendars,
-            single_use_assertions=row.single_use_assertions,
-            test_mode=row.test_mode,
-        ),
-        suspended=row.suspended,
-        keys=tuple(key for key in all_keys if key.is_valid(now)),
-        origins=OriginRules.from_store(rule.rule for rule in rules),
-        jwks_url=row.jwks_url,
-        version=row.version,
-    )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from widgetsvc.clock import Clock
 from widgetsvc.gateway.schema import usage
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.gateway.write_behind import WriteBehind, lock_living
 from widgetsvc.permissions import Element
 

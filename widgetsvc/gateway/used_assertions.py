@@ -13,7 +13,7 @@ from widgetsvc.clock import Clock
 from widgetsvc.errors import InvalidAssertion
 from widgetsvc.gateway.assertions import LEEWAY, Assertion
 from widgetsvc.gateway.schema import used_assertions
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 
 CLEAN_SECONDS = 300
 """How often a process that uses assertions deletes those that have expired."""

@@ -11,7 +11,7 @@ from widgetsvc.errors import Conflict, InvalidValue, PreconditionFailed, Unknown
 from widgetsvc.gateway.audit import OPERATOR, Action, AuditTrail, Transaction
 from widgetsvc.gateway.calendars import CalendarDirectory
 from widgetsvc.gateway.schema import tenants, widgets
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.gateway.widget_models import WidgetDraft
 from widgetsvc.permissions import Element
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from widgetsvc.errors import UnknownWidget
-from widgetsvc.gateway.tenants import Access, Tenant
+from widgetsvc.gateway.tenant_models import Access, Tenant
 from widgetsvc.gateway.widgets import Widget
 from widgetsvc.inspection.findings import Finding, Status
 from widgetsvc.inspection.loaders import LoaderTag

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from widgetsvc.gateway.origin_explanation import explain
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.inspection.csp import SourceList
 from widgetsvc.inspection.embeds import Directory, Embed, Form, find_embeds, judge_embeds, rotation
 from widgetsvc.inspection.findings import Finding, Status

@@ -24,7 +24,7 @@ from widgetsvc.gateway.first_slots import Search
 from widgetsvc.gateway.origins import Origin
 from widgetsvc.gateway.queries import DEFAULT_QUERY
 from widgetsvc.gateway.registry import KnownTenant
-from widgetsvc.gateway.tenants import Access, Tenant
+from widgetsvc.gateway.tenant_models import Access, Tenant
 from widgetsvc.gateway.widget_models import Callback, Message, takes_query
 from widgetsvc.gateway.widgets import Widget
 from widgetsvc.permissions import Element

@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g, request
 
 from widgetsvc.errors import RateLimited
 from widgetsvc.gateway.origins import Origin
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.limits import Allowance, Counts, Excess, Limited
 
 _EXTENSION = "widgetsvc rate limit"

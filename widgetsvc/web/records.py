@@ -2,7 +2,7 @@
 
 from flask import Response, g, request
 
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.services import current_services
 
 

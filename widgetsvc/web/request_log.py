@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request, request_started
 
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.metrics import Metrics
 from widgetsvc.web.support import support_code
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, request
 from widgetsvc.elements import Bundle
 from widgetsvc.gateway.embedding import Embed
 from widgetsvc.gateway.repeats import Asked
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.services import current_services
 from widgetsvc.web.embed_request import read_embed_request
 from widgetsvc.web.rate_limit import check_tenant

@@ -17,7 +17,7 @@ from tests.processes import share_elements
 from tests.web.conftest import PAGE
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
-from widgetsvc.gateway.tenants import NewTenant, Policy
+from widgetsvc.gateway.tenant_models import NewTenant, Policy
 from widgetsvc.services import Services
 from widgetsvc.wiring import build_services
 

@@ -21,7 +21,8 @@ from widgetsvc.errors import Conflict, RequestInFlight
 from widgetsvc.gateway.audit import AuditTrail
 from widgetsvc.gateway.idempotency import Claim, IdempotencyKeys, KeptAnswer
 from widgetsvc.gateway.schema import idempotency_keys
-from widgetsvc.gateway.tenants import Tenant, TenantDirectory
+from widgetsvc.gateway.tenant_models import Tenant
+from widgetsvc.gateway.tenants import TenantDirectory
 from widgetsvc.services import Services
 
 ROTATION = {"kind": "secret", "overlap_seconds": 600}

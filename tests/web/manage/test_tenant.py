@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.web.manage.conftest import PAGE, NewServer, Server, faulty_fields, problem
-from widgetsvc.gateway.tenants import Policy, TenantUpdate
+from widgetsvc.gateway.tenant_models import Policy, TenantUpdate
 from widgetsvc.permissions import Element, Permission
 from widgetsvc.services import Services
 

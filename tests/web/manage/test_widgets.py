@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.web.manage.conftest import PAGE, NewServer, Server, faulty_fields, problem
-from widgetsvc.gateway.tenants import Policy
+from widgetsvc.gateway.tenant_models import Policy
 from widgetsvc.permissions import Element
 from widgetsvc.services import Services
 

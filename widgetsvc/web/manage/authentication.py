@@ -12,7 +12,7 @@ from flask import g, request
 from widgetsvc.errors import SecretKeyExposed, UnknownKey
 from widgetsvc.gateway.keys import KeyKind
 from widgetsvc.gateway.origins import printable
-from widgetsvc.gateway.tenants import Tenant
+from widgetsvc.gateway.tenant_models import Tenant
 from widgetsvc.services import current_services
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from widgetsvc.errors import AlreadyExists, Conflict, InvalidValue, UnknownResource
+from widgetsvc.gateway.keys import DEFAULT_OVERLAP, MAX_OVERLAP
 from widgetsvc.gateway.signatures import PublicKey, SharedSecret, SigningAlgorithm, SigningKey
-from widgetsvc.gateway.tenants import DEFAULT_OVERLAP, MAX_OVERLAP
 from widgetsvc.services import current_services
 from widgetsvc.web.manage.authentication import Caller
 from widgetsvc.web.manage.endpoint import NOTHING, Answer, Reply, Resource

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from widgetsvc.errors import InvalidName, InvalidOriginRule, InvalidValue, PermissionNotAllowed
-from widgetsvc.gateway.tenants import Access, Tenant, TenantUpdate
+from widgetsvc.gateway.tenant_models import Access, Tenant, TenantUpdate
 from widgetsvc.permissions import Element, Permission
 from widgetsvc.services import current_services
 from widgetsvc.urls import origin_of
