@@ -79,90 +79,6 @@ def _known() -> KnownTenant:
     return known
 
 
-def _page(
-    known: KnownTenant, element: Element, calendars: Sequence[str], widget: Widget | None = None
-) -> Response:
-    services, tenant = current_services(), known.tenant
-    signed = tenant.policy.access is Access.SIGNED or element.needs_assertion
-    asked = _asked(widget)
-    if signed:
-        # Signed access keeps to itself which calendars there are; whoever has no assertion is told nothing.
-        offer = None
-    else:
-        found = services.calendars.check(tenant, calendars)
-        offer = _offer(known, element, found, asked, widget)
-    slot, day = _chosen(offer)
-    title = None if signed or widget is None else widget.draft.name
-    page = {
-        "nonce": new_nonce(),
-        "service_url": services.service.public_url,
-        "language": asked.language,
-        "direction": direction(asked.language),
-        "tongue": asked.tongue,
-        "title": title or asked.tongue.words.titles[element],
-        "titled": title is not None,
-        "hosted": request.headers.get("Sec-Fetch-Dest") == "document",
-        "top": offer is not None and offer.leaves_the_frame,
-    }
-    if offer is not None and slot is not None:
-        chosen = offer.chosen(slot)
-        message = widget.draft.after_pick if widget else None
-        return _answer(
-            tenant,
-            "slot.html",
-            page
-            | {
-                "chosen": chosen,
-                "times": offer.times(None) if chosen.is_free is False else None,
-                "message": message.text if isinstance(message, Message) else None,
-            },
-        )
-    return _answer(
-        tenant,
-        "frame.html",
-        page
-        | {
-            "bundle": services.bundle,
-            "core": services.loader.core,
-            "inline": services.loader.parts["inline"],
-            "guest": services.loader.parts["guest"],
-            "host": _host(tenant),
-            "widget": widget.widget_id if widget else None,
-            "element": element.value,
-            "key": request.args["key"],
-            "calendars": calendars,
-            "signed": signed,
-            "tzid": request.args.get("tzid"),
-            "locale": request.args.get("locale"),
-            "options": request.args.get("options"),
-            "offers": offer is not None,
-            "times": offer.times(day) if offer else None,
-        },
-    )
-
-
-def _host(tenant: Tenant) -> str | None:
-    """The page that manages the frame by messages, where the tenant allows it; others are not talked to."""
-    origin = Origin.parse(request.args.get("host"))
-    return str(origin) if origin is not None and tenant.origins.match(origin) is not None else None
-
-
-def _answer(tenant: Tenant, template: str, page: Mapping[str, Any]) -> Response:
-    service = current_services().service
-    response = make_response(render_template(template, **page))
-    response.headers["Cache-Control"] = "no-store"
-    response.vary.update(("Accept-Language", "Sec-Fetch-Dest"))
-    response.headers["Content-Security-Policy"] = frame_policy(
-        page["nonce"],
-        connect=["'self'", service.api_url],
-        ancestors=tenant.origins.frame_ancestors(),
-    )
-    # Without both, pages that are isolated (HTML, cross-origin isolation) may not frame it.
-    response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """How the page is to be shown: `tzid` is None where it is the tenant's or widget's to say."""
@@ -171,6 +87,106 @@ class _Asked:
     language: str
     tongue: Tongue
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a frame is to show, whose it is, and how."""
+
+    known: KnownTenant
+    element: Element
+    calendars: Sequence[str]
+    widget: Widget | None
+    asked: _Asked
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.known.tenant
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it takes an assertion; without one, not even which calendars there are is told."""
+        return self.tenant.policy.access is Access.SIGNED or self.element.needs_assertion
+
+
+def _page(
+    known: KnownTenant, element: Element, calendars: Sequence[str], widget: Widget | None = None
+) -> Response:
+    subject = _Subject(known, element, calendars, widget, _asked(widget))
+    offer = None if subject.is_signed else _offer(subject)
+    slot, day = _chosen(offer)
+    if offer is not None and slot is not None:
+        return _answer(subject, offer, "slot.html", _slot(subject, offer, slot))
+    return _answer(subject, offer, "frame.html", _calendar(subject, offer, day))
+
+
+def _slot(subject: _Subject, offer: Offer, slot: int) -> dict[str, Any]:
+    """What the page of a slot that was picked without scripts says."""
+    chosen = offer.chosen(slot)
+    message = subject.widget.draft.after_pick if subject.widget else None
+    return {
+        "chosen": chosen,
+        "times": offer.times(None) if chosen.is_free is False else None,
+        "message": message.text if isinstance(message, Message) else None,
+    }
+
+
+def _calendar(subject: _Subject, offer: Offer | None, day: date | None) -> dict[str, Any]:
+    """What the page with the tag hands to the loader, and shows until the Element is there."""
+    services, widget = current_services(), subject.widget
+    return {
+        "bundle": services.bundle,
+        "core": services.loader.core,
+        "inline": services.loader.parts["inline"],
+        "guest": services.loader.parts["guest"],
+        "host": _host(subject.tenant),
+        "widget": widget.widget_id if widget else None,
+        "element": subject.element.value,
+        "key": request.args["key"],
+        "calendars": subject.calendars,
+        "signed": subject.is_signed,
+        "tzid": request.args.get("tzid"),
+        "locale": request.args.get("locale"),
+        "options": request.args.get("options"),
+        "offers": offer is not None,
+        "times": offer.times(day) if offer else None,
+    }
+
+
+def _host(tenant: Tenant) -> str | None:
+    """The page that manages the frame by messages, where the tenant allows it; others are not talked to."""
+    origin = Origin.parse(request.args.get("host"))
+    return str(origin) if origin is not None and tenant.origins.match(origin) is not None else None
+
+
+def _answer(subject: _Subject, offer: Offer | None, template: str, content: Mapping[str, Any]) -> Response:
+    service, asked, nonce = current_services().service, subject.asked, new_nonce()
+    title = subject.widget.draft.name if subject.widget and not subject.is_signed else None
+    page = render_template(
+        template,
+        nonce=nonce,
+        service_url=service.public_url,
+        language=asked.language,
+        direction=direction(asked.language),
+        tongue=asked.tongue,
+        title=title or asked.tongue.words.titles[subject.element],
+        titled=title is not None,
+        hosted=request.headers.get("Sec-Fetch-Dest") == "document",
+        top=offer is not None and offer.leaves_the_frame,
+        **content,
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(("Accept-Language", "Sec-Fetch-Dest"))
+    response.headers["Content-Security-Policy"] = frame_policy(
+        nonce,
+        connect=["'self'", service.api_url],
+        ancestors=subject.tenant.origins.frame_ancestors(),
+    )
+    # Without both, pages that are isolated (HTML, cross-origin isolation) may not frame it.
+    response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _asked(widget: Widget | None) -> _Asked:
@@ -187,24 +203,22 @@ def _asked(widget: Widget | None) -> _Asked:
     return _Asked(tzid if isinstance(tzid, str) and is_zone(tzid) else None, locale, tongue, options)
 
 
-def _offer(
-    known: KnownTenant,
-    element: Element,
-    calendars: Mapping[str, TenantCalendar],
-    asked: _Asked,
-    widget: Widget | None,
-) -> Offer | None:
-    """What times the frame can show by itself; None where they are not for everybody, or not known here."""
-    policy = known.tenant.policy
+def _offer(subject: _Subject) -> Offer | None:
+    """What times the frame can show by itself; None where they are not known here.
+
+    Raises CalendarRevoked and UnknownCalendar, whatever is shown of the calendars.
+    """
+    tenant, element, widget, asked = subject.tenant, subject.element, subject.widget, subject.asked
+    calendars = current_services().calendars.check(tenant, subject.calendars)
     # Options by which the Element looks for other times than the gateway would.
     deciding = {"availability_query", *(("config",) if element is Element.AVAILABILITY_VIEWER else ())}
-    if not takes_query(element) or not policy.allows(element) or deciding & asked.options.keys():
+    if not takes_query(element) or not tenant.policy.allows(element) or deciding & asked.options.keys():
         return None
     query = widget.draft.query if widget else DEFAULT_QUERY
-    zone = query.tzid or policy.tzid
+    zone = query.tzid or tenant.policy.tzid
     return Offer(
         slots=current_services().first_slots,
-        search=Search.of(element, _subs(known, calendars), query, zone),
+        search=Search.of(element, _subs(subject.known, calendars), query, zone),
         tz=ZoneInfo(asked.tzid or zone),
         tongue=asked.tongue,
         after_pick=widget.draft.after_pick if widget else Callback(),
