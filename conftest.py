@@ -16,6 +16,12 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
+def pytest_collection_finish() -> None:
+    # The tests themselves stay to the end; to look through them all for garbage after each module takes a second.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
     """Fail the module that leaves something open, and not whichever test the garbage is collected in."""
