@@ -17,7 +17,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    # The tests themselves stay to the end; to look through them all for garbage after each module takes a second.
+    # The tests themselves stay to the end; to look through them all after each module takes a second.
     gc.collect()
     gc.freeze()
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from e2e.applications import Application, Calendar, at, today
 from e2e.conftest import PartnerSite, Visit
+from e2e.elements import press
 from tests.processes import RunningService
 
 
@@ -191,13 +192,17 @@ def test_the_availability_viewer_pages_to_next_week(stage: Stage, application: A
 
 def test_the_date_time_picker_pages_to_next_month(stage: Stage, application: Application) -> None:
     calendar = application.calendar("dates")
-    element = stage.show(
-        "DateTimePicker", "availability", calendar, availability_query=query(calendar, days=34)
-    )
+    day = (today().replace(day=1) + timedelta(days=32)).replace(day=15)
+    wanted = query(calendar, days=(day - today()).days)
+    element = stage.show("DateTimePicker", "availability", calendar, availability_query=wanted)
+    times = element.locator(".DTP__time-slot")
+    times.first.wait_for()
 
-    element.get_by_role("button", name="navigate to next month").click()
-    element.locator(".DTP__calendar-grid--button:not([disabled])", has_text="15").click()
-    element.locator(".DTP__time-slot").nth(2).click()
+    month = element.get_by_role("heading", name=f"{day:%B %Y}")
+    press(element.get_by_role("button", name="navigate to next month"), month)
+    chosen = element.get_by_text(f"{day:%A} {day.day} {day:%B %Y}")
+    press(element.locator(".DTP__calendar-grid--button").get_by_text("15", exact=True), chosen)
+    times.nth(2).click()
     element.get_by_role("button", name="Confirm").click()
 
     told = stage.wait_for("slot_selected")["notification"]

@@ -21,8 +21,11 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def calendar(tenant: Tenant) -> str:
-    """A calendar that is free."""
-    return tenant.calendar("paint-1").application_calendar_id
+    """A calendar that is free from tomorrow on: what is left of today depends on the hour."""
+    calendar = tenant.calendar("paint-1")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    calendar.write("today", "Full", f"{today}T00:00:00Z", f"{today}T23:59:00Z")
+    return calendar.application_calendar_id
 
 
 @pytest.fixture
