@@ -68,6 +68,11 @@ def test_a_stranger_reads_a_refusal_and_gets_no_token(
         ({"data-element": "slot-pikcer"}, "invalid_tag", "did you mean slot-picker?"),
         ({"data-key": "sk_secret"}, "invalid_tag", "revoke it now"),
         ({"data-tzid": "Europe/Lodnon"}, "invalid_tag", "“Europe/Lodnon” is no time zone"),
+        (
+            {"data-options": "{&quot;tzid&quot;: &quot;Mars/Base&quot;}"},
+            "invalid_tag",
+            "“Mars/Base” is no time zone",
+        ),
         ({"data-calendar": "", "data-calender": "a"}, "invalid_tag", "did you mean data-calendar?"),
         (
             {"data-options": "[1", "data-height": "5em"},
@@ -75,7 +80,7 @@ def test_a_stranger_reads_a_refusal_and_gets_no_token(
             "is no number of pixels: write it as in 500. data-options is not a JSON object.",
         ),
     ],
-    ids=["calendar", "key", "element", "secret-key", "zone", "misspelt", "many-faults"],
+    ids=["calendar", "key", "element", "secret-key", "zone", "zone-in-options", "misspelt", "many-faults"],
 )
 def test_a_wrong_tag_says_what_to_correct(  # noqa: PLR0917 - fixtures
     visit: Visit,

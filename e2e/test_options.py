@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import PartnerSite, Tenant, Visit
+from e2e.conftest import ARTIFACTS, PartnerSite, Tenant, Visit
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,33 @@ def test_the_viewers_hours_are_attributes(
     viewer = page.get_by_role("group", name="Calendar")
     expect(viewer).to_contain_text("07:00 - 07:30")
     expect(viewer).not_to_contain_text("09:00 - 09:30")
+
+
+@pytest.mark.parametrize(
+    ("zone", "drawn", "left_out"),
+    [
+        ("Asia/Kolkata", ("14:30 - 15:00", "22:00 - 22:30"), "13:00 - 13:30"),
+        ("Asia/Tokyo", ("01:30 - 02:00",), None),
+    ],
+)
+def test_the_viewer_draws_the_tenants_hours_in_another_zone(  # noqa: PLR0917 - fixtures
+    visit: Visit,
+    partner: PartnerSite,
+    tenant: Tenant,
+    calendar: str,
+    zone: str,
+    drawn: tuple[str, ...],
+    left_out: str | None,
+) -> None:
+    tag = tenant.tag("availability-viewer", calendar, tzid=zone, locale="en-GB")
+    page = visit.open(partner.origin + partner.put(tag))
+
+    viewer = page.get_by_role("group", name="Calendar")
+    for hours in drawn:
+        expect(viewer).to_contain_text(hours)
+    if left_out is not None:
+        expect(viewer).not_to_contain_text(left_out)
+    page.screenshot(path=ARTIFACTS / f"viewer-{zone.partition('/')[2].lower()}.png", full_page=True)
 
 
 def test_colours_and_prefix_are_seen_in_the_element(

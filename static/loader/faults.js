@@ -79,13 +79,14 @@ function faultsOfElement(element) {
  */
 export function faultsOf(given, container) {
   const read = (/** @type {string} */ name) => String(own(given, name) ?? "").trim();
-  const isJson = (/** @type {any} */ value) =>
-    isObject(typeof value === "string" ? parseJson(value || "{}") : (value ?? {}));
+  const json = (/** @type {any} */ value) => (typeof value === "string" ? parseJson(value || "{}") : (value ?? {}));
+  const isJson = (/** @type {any} */ value) => isObject(json(value));
   const [key, widget, element, mode, theme, height, tzid] = "key widget element mode theme height tzid"
     .split(" ")
     .map(read);
   const calendars = read("calendar") || read("calendars");
   const script = container.querySelector(':scope > script[type="application/json"]');
+  const zones = [own(given, "options"), script?.textContent].map((value) => json(value)?.tzid);
   return [
     faultsOfKey(key),
     !widget && faultsOfElement(element),
@@ -98,6 +99,9 @@ export function faultsOf(given, container) {
     !isJson(own(given, "options")) && "data-options is not a JSON object.",
     !isJson(own(given, "texts")) && "data-texts is not a JSON object.",
     script && !isJson(script.textContent) && "The JSON script in the container does not hold a JSON object.",
+    ...zones
+      .filter((zone) => zone !== undefined && !isZone(zone))
+      .map((zone) => `The options’ tzid “${zone}” is no time zone: write it as in Europe/London.`),
     ...readOptions(given).faults,
     ...misspelt(given),
   ].flatMap((fault) => fault || []);

@@ -44,10 +44,11 @@ export async function readWish({ container, given, kit }) {
     !/\D/.test(height) &&
     [...options, texts].every(isObject);
   if (!sound) throw failure("invalid_tag", "");
-  // An Element would take another zone than the page has asked for, and not say so; this throws.
-  if (tzid) Intl.DateTimeFormat("en", { timeZone: tzid });
   const others = Object.keys(given).some((name) => !NAMES.includes(name));
   const more = others ? (await kept({ kit }, "options"))(given) : {};
+  const wished = [options[1], more, { ...(tzid && { tzid }), ...(locale && { locale }) }].reduce(merge, options[0]);
+  // An Element would take another zone than the page has asked for, and not say so; this throws.
+  Intl.DateTimeFormat("en", { timeZone: wished.tzid });
   /** @type {HTMLElement | null} */
   const speaking = container.closest("[lang]");
   return {
@@ -65,7 +66,7 @@ export async function readWish({ container, given, kit }) {
     simulate: read("simulate"),
     theme,
     texts,
-    options: [options[1], more, { ...(tzid && { tzid }), ...(locale && { locale }) }].reduce(merge, options[0]),
+    options: wished,
   };
 }
 

@@ -3,7 +3,8 @@
 import { loadBundle } from "../bundle.js";
 import { attend } from "../calls.js";
 import { startOf } from "../elements.js";
-import { atEnd, create, failure, merge, own, PATIENCE } from "../page.js";
+import { hoursOf } from "../hours.js";
+import { atEnd, create, failure, merge, PATIENCE } from "../page.js";
 import { begin, heard, pick, settle, slow } from "../shown.js";
 import { Session } from "../tokens.js";
 
@@ -85,9 +86,10 @@ function mount(
     target_id: node.id,
     element_token: session.token,
   });
-  // Hours of the widget's zone lie elsewhere in the day of another: all of it has to be drawn.
-  if (own(granted.config, "start_time") && options.tzid !== granted.tzid) {
-    options.config = merge({ ...options.config, start_time: "00:00", end_time: "00:00" }, wished.config || {});
+  // Hours of the tenant's or widget's zone lie elsewhere in the day of another.
+  const periods = granted.availability_query?.query_periods;
+  if (element === "availability-viewer" && options.tzid !== granted.tzid && periods && !wished.availability_query) {
+    options.config = merge({ ...options.config, ...hoursOf(periods, options.tzid) }, wished.config || {});
   }
   // The Agenda sorts events into the browser's days, whatever zone it is told to write their times in.
   options.tzid ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
