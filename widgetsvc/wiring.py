@@ -23,7 +23,8 @@ from widgetsvc.clock import Clock, monotonic_clock, system_clock
 from widgetsvc.config import MEMORY_CACHE, Settings, secret_keys_of, shared_metrics
 from widgetsvc.cronofy.breaker import BreakerState, CircuitBreaker
 from widgetsvc.cronofy.budget import Budget
-from widgetsvc.cronofy.client import TOTAL_SECONDS, CronofyClient, Observe, Reached, http_client
+from widgetsvc.cronofy.calls import TOTAL_SECONDS
+from widgetsvc.cronofy.client import CronofyClient, Observe, Reached, http_client
 from widgetsvc.cronofy.guard import Guard
 from widgetsvc.elements import STYLE_HASHES, Bundle, load_bundle
 from widgetsvc.errors import ConfigurationError
