@@ -105,10 +105,12 @@ def build_operations(
     pages: PageAssets | None = None,
     monotonic: Clock = monotonic_clock,
     observe: Observe | None = None,
+    transport: httpx.BaseTransport | None = None,
 ) -> Operations:
     """Assemble what needs no web server; the backend has hosted pages if it is given what they are made of.
 
-    `observe` is told of every request to Cronofy's API. Raises ConfigurationError.
+    `observe` is told of every request to Cronofy's API, and `transport` is how its cloud is reached: over the
+    network, if it is None. Raises ConfigurationError.
     """
     engine = open_database(settings)
     secret_keys = secret_keys_of(settings)
@@ -118,8 +120,10 @@ def build_operations(
         None if settings.is_cloud else _backend(settings, engine, secret_keys, credentials, clock, outbound)
     )
     backend_app = create_backend_app(backend, pages) if backend else None
-    guard = _guard(settings, credentials) if backend is None else None
-    cronofy = _cronofy(settings, backend_app, credentials, guard, observe)
+    if backend_app is not None:
+        transport = httpx.WSGITransport(app=backend_app)
+    guard = _guard(settings, credentials) if settings.is_cloud else None
+    cronofy = _cronofy(settings, credentials, guard, observe, transport)
     cipher = Cipher(secret_keys, Purpose.SIGNING_SECRETS).fernet
     trail = AuditTrail(engine, clock)
     calendars = CalendarDirectory(engine, trail, cronofy, clock, cipher=cipher)
@@ -174,12 +178,20 @@ def _backend(
 
 
 def build_services(
-    settings: Settings, clock: Clock = system_clock, monotonic: Clock = monotonic_clock
+    settings: Settings,
+    clock: Clock = system_clock,
+    monotonic: Clock = monotonic_clock,
+    transport: httpx.BaseTransport | None = None,
 ) -> Services:
-    """Assemble everything that the settings ask for. Raises ConfigurationError."""
+    """Assemble everything that the settings ask for, with operations as by `build_operations`.
+
+    Raises ConfigurationError.
+    """
     bundle = build_bundle(settings)
     metrics = Metrics(shared_metrics())
-    parts = build_operations(settings, clock, _pages(settings, bundle), monotonic, metrics.upstream)
+    parts = build_operations(
+        settings, clock, _pages(settings, bundle), monotonic, metrics.upstream, transport
+    )
     service = Service(public_url=settings.public_url, api_url=settings.api_url)
     renewals = Renewals()
     registry = TenantRegistry(
@@ -292,20 +304,18 @@ def _credentials(settings: Settings, secret_key: bytes) -> Credentials:
 
 def _cronofy(
     settings: Settings,
-    backend: Flask | None,
     credentials: Credentials,
     guard: Guard | None,
     observe: Observe | None,
+    transport: httpx.BaseTransport | None,
 ) -> CronofyClient:
-    transport = httpx.WSGITransport(app=backend) if backend is not None else None
-    http = http_client(settings.api_url, transport=transport)
     return CronofyClient(
-        http,
+        http_client(settings.api_url, transport=transport),
         client_id=credentials.client_id,
         client_secret=credentials.client_secret,
         guard=guard,
         observe=observe,
-        timed=backend is None,
+        timed=settings.is_cloud,
     )
 
 

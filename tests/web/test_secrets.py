@@ -15,7 +15,6 @@ from tests.clocks import FakeClock
 from tests.gateway.conftest import Upstream
 from tests.processes import share_elements
 from tests.web.conftest import PAGE, Embedder, embedder
-from widgetsvc import wiring
 from widgetsvc.app import create_app
 from widgetsvc.config import Settings
 from widgetsvc.logs import configure_logging
@@ -118,15 +117,11 @@ class Talkative(Upstream):
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422, 429, 500, 503, 302, 204])
 def test_a_cronofy_that_repeats_secrets_when_it_fails(
-    log: io.StringIO, settings: Settings, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, status: int
+    log: io.StringIO, settings: Settings, clock: FakeClock, status: int
 ) -> None:
     upstream = Talkative()
-    make = wiring.http_client
-    monkeypatch.setattr(
-        wiring, "http_client", lambda url, **_: make(url, transport=httpx.MockTransport(upstream))
-    )
     cloud = settings.model_copy(update={"cronofy_client_id": "app", "cronofy_client_secret": CLIENT_SECRET})
-    with closing(build_services(cloud, clock)) as services:
+    with closing(build_services(cloud, clock, transport=httpx.MockTransport(upstream))) as services:
         http = create_app(cloud, services).test_client()
         acme = embedder(services, http)
         upstream.status = status
