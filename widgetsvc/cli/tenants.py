@@ -1,6 +1,6 @@
 """Commands for the tenants: who they are and what they may embed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import click
@@ -16,6 +16,7 @@ from widgetsvc.cli.support import (
     print_table,
 )
 from widgetsvc.gateway.keys import TenantKey
+from widgetsvc.gateway.signatures import SigningKey
 from widgetsvc.gateway.tenant_models import Access, Policy, Tenant, TenantUpdate
 from widgetsvc.permissions import PUBLIC_PERMISSIONS, Element, Permission
 from widgetsvc.wiring import Operations
@@ -324,48 +325,11 @@ def tenant_delete(slug: str, *, yes: bool, with_calendars: bool, as_json: bool) 
 
 def _show(service: Operations, each: Tenant, *, as_json: bool) -> None:
     signing_keys = service.signing_keys.all_of(each)
-    calendars = service.calendars.all_of(each)
-    in_use = sum(calendar.revoked_at is None for calendar in calendars)
-    policy = each.policy
+    in_use = sum(calendar.revoked_at is None for calendar in service.calendars.all_of(each))
     if as_json:
-        print_json(
-            {
-                "tenant": each.slug,
-                "name": each.name,
-                "suspended": each.suspended,
-                "access": policy.access.value,
-                "permissions": sorted(policy.permissions),
-                "elements": None if policy.elements is None else sorted(policy.elements),
-                "tzid": policy.tzid,
-                "lazy_calendars": policy.lazy_calendars,
-                "single_use_assertions": policy.single_use_assertions,
-                "test_mode": policy.test_mode,
-                "jwks_url": each.jwks_url,
-                "origins": [str(rule) for rule in each.origins],
-                "keys": [_key_document(key) for key in each.keys],
-                "signing_keys": [{"kid": key.kid, "alg": key.alg.value} for key in signing_keys],
-                "calendars": in_use,
-                "version": each.version,
-            }
-        )
+        print_json(_document(each, signing_keys, in_use))
         return
-    print_fields(
-        [
-            ("tenant", f"{each.slug}{'  (suspended)' if each.suspended else ''}"),
-            ("name", each.name),
-            ("access", policy.access.value),
-            ("permissions", ", ".join(sorted(policy.permissions)) or "none"),
-            ("elements", _elements(policy)),
-            ("tzid", policy.tzid),
-            ("lazy calendars", _yes_or_no(policy.lazy_calendars)),
-            ("single-use assertions", _yes_or_no(policy.single_use_assertions)),
-            ("test mode", _yes_or_no(policy.test_mode)),
-            ("JWKS", each.jwks_url or "none"),
-            ("origins", "\n".join([*map(str, each.origins), *_ignored(each)]) or "none"),
-            ("calendars", str(in_use)),
-            ("signing keys", "\n".join(f"{key.kid}  {key.alg.value}" for key in signing_keys) or "none"),
-        ]
-    )
+    print_fields(_fields(each, signing_keys, in_use))
     click.echo()
     rows = [
         (
@@ -378,6 +342,47 @@ def _show(service: Operations, each: Tenant, *, as_json: bool) -> None:
         for key in each.keys
     ]
     print_table(("KEY ID", "KIND", "KEY", "CREATED", "ENDS"), rows, "It has no keys.")
+
+
+def _document(each: Tenant, signing_keys: Sequence[SigningKey], calendars: int) -> dict[str, object]:
+    policy = each.policy
+    return {
+        "tenant": each.slug,
+        "name": each.name,
+        "suspended": each.suspended,
+        "access": policy.access.value,
+        "permissions": sorted(policy.permissions),
+        "elements": None if policy.elements is None else sorted(policy.elements),
+        "tzid": policy.tzid,
+        "lazy_calendars": policy.lazy_calendars,
+        "single_use_assertions": policy.single_use_assertions,
+        "test_mode": policy.test_mode,
+        "jwks_url": each.jwks_url,
+        "origins": [str(rule) for rule in each.origins],
+        "keys": [_key_document(key) for key in each.keys],
+        "signing_keys": [{"kid": key.kid, "alg": key.alg.value} for key in signing_keys],
+        "calendars": calendars,
+        "version": each.version,
+    }
+
+
+def _fields(each: Tenant, signing_keys: Sequence[SigningKey], calendars: int) -> list[tuple[str, str]]:
+    policy = each.policy
+    return [
+        ("tenant", f"{each.slug}{'  (suspended)' if each.suspended else ''}"),
+        ("name", each.name),
+        ("access", policy.access.value),
+        ("permissions", ", ".join(sorted(policy.permissions)) or "none"),
+        ("elements", _elements(policy)),
+        ("tzid", policy.tzid),
+        ("lazy calendars", _yes_or_no(policy.lazy_calendars)),
+        ("single-use assertions", _yes_or_no(policy.single_use_assertions)),
+        ("test mode", _yes_or_no(policy.test_mode)),
+        ("JWKS", each.jwks_url or "none"),
+        ("origins", "\n".join([*map(str, each.origins), *_ignored(each)]) or "none"),
+        ("calendars", str(calendars)),
+        ("signing keys", "\n".join(f"{key.kid}  {key.alg.value}" for key in signing_keys) or "none"),
+    ]
 
 
 def _key_document(key: TenantKey) -> dict[str, str | None]:
