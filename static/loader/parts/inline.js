@@ -87,8 +87,13 @@ function mount(
     element_token: session.token,
   });
   // Hours of the tenant's or widget's zone lie elsewhere in the day of another.
-  const periods = granted.availability_query?.query_periods;
-  if (element === "availability-viewer" && options.tzid !== granted.tzid && periods && !wished.availability_query) {
+  const periods = granted.availability_query?.query_periods || [];
+  if (
+    element === "availability-viewer" &&
+    options.tzid !== granted.tzid &&
+    periods.length &&
+    !wished.availability_query
+  ) {
     options.config = merge({ ...options.config, ...hoursOf(periods, options.tzid) }, wished.config || {});
   }
   // The Agenda sorts events into the browser's days, whatever zone it is told to write their times in.
