@@ -8,10 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
+from e2e.held import Held
 
+BUNDLE = "**/CronofyElements.js"
 SHOWN = {
     "availability-viewer": ".CronofyAvailabilityViewer",
     "date-time-picker": "button:has-text('09:30 - 10:00')",
@@ -45,36 +47,12 @@ def address(tenant: Tenant, calendar: str, element: str = "slot-picker", more: s
     return f"{tenant.service.url}/frame/{element}?key={tenant.key}&calendar={calendar}{more}"
 
 
-class HeldBundle:
-    """Keeps the requests of a page for the bundle waiting until it is let go."""
-
-    def __init__(self, page: Page) -> None:
-        self._held: list[Route] = []
-        self._let_go = False
-        page.route("**/CronofyElements.js", self._hold)
-
-    def _hold(self, route: Route) -> None:
-        if self._let_go:
-            route.continue_()
-        else:
-            self._held.append(route)
-
-    def fail(self) -> None:
-        for route in self._held:
-            route.abort()
-
-    def let_go(self) -> None:
-        self._let_go = True
-        for route in self._held:
-            route.continue_()
-
-
 @pytest.mark.parametrize("element", SHOWN)
 def test_times_stand_there_until_the_element_does(
     visit: Visit, tenant: Tenant, calendar: str, element: str
 ) -> None:
     page = visit.page
-    bundle = HeldBundle(page)
+    bundle = Held(page, BUNDLE)
     page.goto(address(tenant, calendar, element), wait_until="commit")
     times = page.locator(".times")
     expect(times.get_by_role("link", name="09:00").first).to_be_visible()
@@ -95,7 +73,7 @@ def test_times_in_a_frame_give_way_to_the_element(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
 ) -> None:
     page = visit.page
-    bundle = HeldBundle(page)
+    bundle = Held(page, BUNDLE)
     frame = f'<iframe src="{address(tenant, calendar)}" width="400" height="500"></iframe>'
     page.goto(partner.origin + partner.put(frame), wait_until="commit")
     inside = page.frame_locator("iframe")
@@ -114,7 +92,7 @@ def test_a_time_that_is_picked_before_the_element_is_there_is_told_to_the_page(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str, comes: bool
 ) -> None:
     page = visit.page
-    bundle = HeldBundle(page)
+    bundle = Held(page, BUNDLE)
     books = """<script>
       window.picked = [];
       addEventListener("widgetsvc:slot-picked", ({ detail: { slot, respondWith } }) => {
@@ -217,7 +195,7 @@ def test_the_page_fits_a_small_telephone(
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT10:00:00Z")
     context = browser.new_context(viewport={"width": 320, "height": 640})
     page = context.new_page()
-    HeldBundle(page)
+    Held(page, BUNDLE)
     more = f"&locale={locale}" + (f"&slot={tomorrow}" if chosen else "")
 
     page.goto(address(tenant, calendar, more=more), wait_until="commit")

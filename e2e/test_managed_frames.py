@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, Request, Route, expect
+from playwright.sync_api import FrameLocator, Locator, Page, Request, expect
 
 from e2e.conftest import PartnerSite, Tenant, Visit
 from e2e.elements import SHOWN, SLOT
+from e2e.held import Held
 from tests.processes import RunningService
 from tests.signing import signed
 from widgetsvc.loader import load_loader
@@ -115,17 +116,6 @@ def test_a_page_keeps_the_element_where_its_styles_work(
 
     expect(where.locator(SLOT).first).to_be_visible()
     expect(page.locator(".widgetsvc iframe")).to_have_count(int(framed))
-
-
-def hold(page: Page, url: str) -> list[Route]:
-    """The requests that are held back until somebody continues them."""
-    held: list[Route] = []
-
-    def keep(route: Route) -> None:
-        held.append(route)
-
-    page.route(url, keep)
-    return held
 
 
 def settled_height(page: Page, content: Locator) -> int:
@@ -280,13 +270,12 @@ def test_a_frame_that_is_there_is_not_covered_by_a_notice_that_it_is_coming(
 ) -> None:
     page = visit.page
     # The notice is due before its words are there; when they come, the frame has come already.
-    held = hold(page, f"**{load_loader().parts['keeper'].path}")
+    keeper = Held(page, f"**{load_loader().parts['keeper'].path}")
     path = partner.put(HEARD + tenant.tag("slot-picker", calendar, mode="frame"))
     page.goto(partner.origin + path, wait_until="commit")
     expect(inside(page).locator(SLOT).first).to_be_visible()
     page.wait_for_function("heard.some(({ name }) => name === 'ready')")
-    for route in held:
-        route.continue_()
+    keeper.let_go()
     page.wait_for_load_state("networkidle")
 
     expect(page.locator(".widgetsvc [role=status]")).to_have_count(0)
@@ -295,13 +284,12 @@ def test_a_frame_that_is_there_is_not_covered_by_a_notice_that_it_is_coming(
 def test_what_takes_long_in_the_frame_is_said_there_alone(
     visit: Visit, partner: PartnerSite, tenant: Tenant, calendar: str
 ) -> None:
-    held = hold(visit.page, "**/embed/token")
+    tokens = Held(visit.page, "**/embed/token")
     page = visit.open(partner.origin + partner.put(HEARD + tenant.tag("agenda", calendar, mode="frame")))
 
     expect(inside(page).get_by_role("status")).to_contain_text("longer than usual")
     expect(page.get_by_role("status")).to_have_count(0)
-    for route in held:
-        route.continue_()
+    tokens.let_go()
     expect(inside(page).locator(SHOWN[Element.AGENDA]).first).to_be_visible()
 
 
