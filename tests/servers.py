@@ -22,7 +22,7 @@ from tests.memory import folder_in_memory
 from tests.processes import ProcessFailed, free_port
 from widgetsvc import database
 
-PATIENTLY = "connect_timeout=60"
+PATIENTLY = "connect_timeout=60&options=-c%20lock_timeout%3D60000%20-c%20statement_timeout%3D60000"
 """The query of a database's URL for tests that are not about time: a busy machine is no fault of theirs."""
 
 _READY_WITHIN = 180.0

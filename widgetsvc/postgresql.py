@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.conninfo import timeout_from_conninfo
 from psycopg.waiting import Ready
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
@@ -24,7 +25,6 @@ _CONNECT_TIMEOUT = 2  # seconds; libpq takes no less
 _POOL_TIMEOUT = 1  # seconds
 _PAUSE = 0.5  # seconds between attempts to reach a server that has not answered
 _SILENCE = 0.8  # seconds without a byte after which a server is asked whether it is there
-_PROBE_TIMEOUT = 1.0  # seconds
 
 _SESSION = {
     "timezone": "UTC",
@@ -49,7 +49,8 @@ def connect(url: URL, **options: Any) -> Engine:
     """Return an engine; `options` are those of SQLAlchemy's `create_engine`.
 
     What the URL's query says of a connection wins over what is set here, and its `options` (as
-    `-c name=value`) over the session's settings.
+    `-c name=value`) over the session's settings. Its `connect_timeout`, 2 seconds unless it is given, is also
+    what a silent server is judged by.
     """
     settings = [f"-c {name}={value}" for name, value in _SESSION.items()]
     given = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "widgetsvc", **_KEEPALIVES, **url.query}
@@ -101,6 +102,8 @@ class _Entrance:
             raise
         self._silent_since = None
         connection.on_silence = self._note_silence
+        # A probe is a fraction of what a new connection takes.
+        connection.probe_timeout = timeout_from_conninfo(parameters) / 2
         return connection
 
     def _note_silence(self) -> None:
@@ -116,6 +119,8 @@ class WatchedConnection(psycopg.Connection[Any]):
     """
 
     on_silence: Callable[[], None] | None = None
+    probe_timeout = 1.0
+    """Seconds within which a silent server has to say that it is there."""
 
     def wait(self, gen: PQGen[_Answer], interval: float = 0.1, timeout: float | None = None) -> _Answer:
         """Do what psycopg does. Raises OperationalError where the connection is given up."""
@@ -158,7 +163,7 @@ class WatchedConnection(psycopg.Connection[Any]):
             probe = socket.socket(socket.AF_INET6 if ":" in info.hostaddr else socket.AF_INET)
             address = (info.hostaddr, info.port)
         with closing(probe):
-            probe.settimeout(_PROBE_TIMEOUT)
+            probe.settimeout(self.probe_timeout)
             probe.connect(address)
             probe.sendall(_SSL_REQUEST)
             if not probe.recv(1):

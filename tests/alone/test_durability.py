@@ -199,7 +199,7 @@ def test_of_many_who_want_one_time_one_gets_it_whichever_process_they_ask(servic
 def test_while_postgresql_is_away_writes_are_503_and_afterwards_all_is_well(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:
-    environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=postgres.url_of("test"))
+    environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=f"{postgres.url_of('test')}?{PATIENTLY}")
     with RunningService(tmp_path / "data", environment=environment, workers=2, apart=True) as service:
         application = Application(service)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import DataError, InternalError, OperationalError
 
 from tests.processes import ROOT
-from tests.servers import PostgresServer
+from tests.servers import PATIENTLY, PostgresServer
 from widgetsvc import database
 from widgetsvc.calendars.store.schema import applications
 
@@ -96,6 +97,19 @@ def test_a_server_that_stands_still_is_given_up_and_found_again(
         else:
             break
     assert count(postgres) == 1
+
+
+def test_a_server_may_stand_still_for_as_long_as_the_url_says(server: PostgresServer) -> None:
+    patient = database.connect(f"{server.url_of('test')}?{PATIENTLY}")
+    assert count(patient) == 0
+    server.freeze()
+    thaw = threading.Timer(3, server.thaw)
+    thaw.start()
+    try:
+        assert count(patient) == 0
+    finally:
+        thaw.join()
+        patient.dispose()
 
 
 def test_while_a_server_stands_still_only_one_waits_for_a_connection(
