@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
+from tests.servers import PATIENTLY
 from tests.shell import Shell
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.element_tokens import LIFE
@@ -28,14 +29,15 @@ Start = Callable[..., Operations]
 @pytest.fixture
 def start(engine: Engine, tmp_path: Path, clock: FakeClock) -> Iterator[Start]:
     """Start the service with a secret and fallbacks, always on the same data."""
-    url = engine.url.render_as_string(hide_password=False)
+    url = engine.url.update_query_string(PATIENTLY) if engine.name == "postgresql" else engine.url
+    database_url = url.render_as_string(hide_password=False)
     started: list[Operations] = []
 
     def start(*secrets: str) -> Operations:
         current, *fallbacks = secrets
         settings = Settings(
             data_dir=tmp_path,
-            database_url=url,
+            database_url=database_url,
             secret_key=current,
             secret_key_fallbacks=tuple(fallbacks),
         )
