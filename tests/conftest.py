@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
-from tests.servers import PATIENTLY, PostgresServer, RedisServer
+from tests.servers import PostgresServer, RedisServer
 from widgetsvc import database
 
 DATABASES = ("sqlite", "postgresql")
@@ -59,7 +59,7 @@ def sqlite_url(migrated: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgresql_url(postgres_server: PostgresServer, postgres_database: str) -> Iterator[str]:
-    yield f"{postgres_server.url_of(postgres_database)}?{PATIENTLY}"
+    yield postgres_server.patient_url(postgres_database)
     # Far faster than a new one for each test.
     postgres_server.empty_database(postgres_database)
 

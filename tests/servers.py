@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import psycopg
 import redis
@@ -21,9 +22,6 @@ from psycopg import sql
 from tests.memory import folder_in_memory
 from tests.processes import ProcessFailed, free_port
 from widgetsvc import database
-
-PATIENTLY = "connect_timeout=60&options=-c%20lock_timeout%3D60000%20-c%20statement_timeout%3D60000"
-"""The query of a database's URL for tests that are not about time: a busy machine is no fault of theirs."""
 
 _READY_WITHIN = 180.0
 _STOP_WITHIN = 60.0
@@ -221,6 +219,15 @@ class PostgresServer(_Server):
         """Where a database of this name is."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
+    def patient_url(self, name: str, seconds: int = 60) -> str:
+        """Where a database of this name is, with more time for everything than the service gives it.
+
+        For tests that are not about that time: a busy machine is no fault of theirs.
+        """
+        session = {"lock_timeout": seconds * 1000, "statement_timeout": seconds * 1000}
+        options = " ".join(f"-c {setting}={value}" for setting, value in session.items())
+        return f"{self.url_of(name)}?{urlencode({'connect_timeout': seconds, 'options': options})}"
+
     @property
     def owner(self) -> str | None:
         if os.geteuid() != 0:
@@ -283,16 +290,15 @@ class PostgresServer(_Server):
             connect_timeout=30,
         )
 
-    def create_database(self, name: str) -> str:
-        """Make a database whose schema is current, and return its URL."""
+    def create_database(self, name: str) -> None:
+        """Make a database whose schema is current."""
         if not self._has_template:
             self._create("migrated", template="template1")
-            engine = database.connect(f"{self.url_of('migrated')}?{PATIENTLY}")
+            engine = database.connect(self.patient_url("migrated"))
             database.upgrade(engine)
             engine.dispose()
             self._has_template = True
         self._create(name, template="migrated")
-        return self.url_of(name)
 
     def create_empty_database(self, name: str) -> str:
         """Make a database without any table, and return its URL."""

@@ -101,7 +101,8 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         url, server = f"sqlite:///{tmp_path / 'old.sqlite3'}", None
     else:
         server = request.getfixturevalue("postgres_server")
-        url = server.create_empty_database("old")
+        server.create_empty_database("old")
+        url = server.patient_url("old")
     engine = database.connect(url)
     yield engine
     engine.dispose()

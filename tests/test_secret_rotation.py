@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.clocks import FakeClock
-from tests.servers import PATIENTLY
 from tests.shell import Shell
 from widgetsvc.calendars.backend import Backend
 from widgetsvc.calendars.element_tokens import LIFE
@@ -27,10 +26,11 @@ Start = Callable[..., Operations]
 
 
 @pytest.fixture
-def start(engine: Engine, tmp_path: Path, clock: FakeClock) -> Iterator[Start]:
+def start(
+    request: pytest.FixtureRequest, engine: Engine, tmp_path: Path, clock: FakeClock
+) -> Iterator[Start]:
     """Start the service with a secret and fallbacks, always on the same data."""
-    url = engine.url.update_query_string(PATIENTLY) if engine.name == "postgresql" else engine.url
-    database_url = url.render_as_string(hide_password=False)
+    database_url = request.getfixturevalue(f"{engine.name}_url")
     started: list[Operations] = []
 
     def start(*secrets: str) -> Operations:

@@ -49,8 +49,8 @@ def connect(url: URL, **options: Any) -> Engine:
     """Return an engine; `options` are those of SQLAlchemy's `create_engine`.
 
     What the URL's query says of a connection wins over what is set here, and its `options` (as
-    `-c name=value`) over the session's settings. Its `connect_timeout`, 2 seconds unless it is given, is also
-    what a silent server is judged by.
+    `-c name=value`) over the session's settings. Half of its `connect_timeout` (seconds, 2 unless given) is
+    what a server that has fallen silent gets to say that it is there.
     """
     settings = [f"-c {name}={value}" for name, value in _SESSION.items()]
     given = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "widgetsvc", **_KEEPALIVES, **url.query}

@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import DATABASES
 from tests.processes import RunningService
-from tests.servers import PATIENTLY, PostgresServer
+from tests.servers import PostgresServer
 
 ROUNDS = 3
 WRITERS = 4
@@ -52,7 +52,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningS
     """Two processes over a database of each kind."""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres")
-        environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=f"{server.url_of('test')}?{PATIENTLY}")
+        environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=server.patient_url("test"))
     else:
         environment = settings(tmp_path)
     with RunningService(tmp_path / "data", environment=environment, workers=2, apart=True) as running:
@@ -199,7 +199,7 @@ def test_of_many_who_want_one_time_one_gets_it_whichever_process_they_ask(servic
 def test_while_postgresql_is_away_writes_are_503_and_afterwards_all_is_well(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:
-    environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=f"{postgres.url_of('test')}?{PATIENTLY}")
+    environment = settings(tmp_path, WIDGETSVC_DATABASE_URL=postgres.patient_url("test"))
     with RunningService(tmp_path / "data", environment=environment, workers=2, apart=True) as service:
         application = Application(service)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import DataError, InternalError, OperationalError
 
 from tests.processes import ROOT
-from tests.servers import PATIENTLY, PostgresServer
+from tests.servers import PostgresServer
 from widgetsvc import database
 from widgetsvc.calendars.store.schema import applications
 
@@ -100,7 +100,7 @@ def test_a_server_that_stands_still_is_given_up_and_found_again(
 
 
 def test_a_server_may_stand_still_for_as_long_as_the_url_says(server: PostgresServer) -> None:
-    patient = database.connect(f"{server.url_of('test')}?{PATIENTLY}")
+    patient = database.connect(server.patient_url("test"))
     assert count(patient) == 0
     server.freeze()
     thaw = threading.Timer(3, server.thaw)

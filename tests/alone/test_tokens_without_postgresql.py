@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.processes import RunningService
-from tests.servers import PATIENTLY, PostgresServer
+from tests.servers import PostgresServer
 
 PAGE = "https://jobs.example.com"
 SOON = 60.0
@@ -24,7 +24,8 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 def test_a_restart_of_postgresql_costs_no_cached_token(tmp_path: Path) -> None:
     with PostgresServer(durable=True) as postgres:
-        url = f"{postgres.create_database('test')}?{PATIENTLY}"
+        postgres.create_database("test")
+        url = postgres.patient_url("test")
         environment = {"WIDGETSVC_DATABASE_URL": url, "WIDGETSVC_RATE_LIMIT": "off"}
         with RunningService(tmp_path / "data", environment=environment, apart=True) as service:
             created = service.run("tenant", "create", "acme", "--name", "Acme", "--origin", PAGE)
