@@ -1,12 +1,17 @@
-"""For all tests: temporary folders in memory, where there is room, and no connection left open."""
+"""For all tests: patience, temporary folders in memory where there is room, and no connection left open."""
 
 import gc
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.memory import folder_in_memory
+
+# What a case takes is up to the machine, which may stand still in its midst.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

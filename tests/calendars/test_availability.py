@@ -652,7 +652,7 @@ def questions(horizon: int) -> st.SearchStrategy[tuple[Query, int]]:
     )
 
 
-modest = settings(max_examples=200, deadline=None)
+modest = settings(max_examples=200)
 
 
 @modest
@@ -675,7 +675,7 @@ def test_periods_are_what_reading_the_clock_gives(question: tuple[Query, int]) -
 
 # Office hours by weekly periods, in weeks when clocks change.
 
-brief = settings(max_examples=60, deadline=None)
+brief = settings(max_examples=60)
 
 QUARTER = 15 * MINUTE
 CHANGES = {

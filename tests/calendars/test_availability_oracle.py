@@ -373,7 +373,6 @@ def stage(engine: Engine, backend: Backend, api: Api) -> Stage:
 @given(scene=scenes())
 @settings(
     max_examples=80,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_all_three_formats_are_what_looking_at_every_minute_finds(stage: Stage, scene: Scene) -> None:

@@ -179,7 +179,7 @@ zones = st.sampled_from(
 limits = st.builds(Limit, st.integers(0, 4), st.sampled_from(Period), zones.map(ZoneInfo))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(events, max_size=15), limits, extents)
 def test_full_periods_are_what_the_clock_says(
     busy: list[tuple[int, int]], limit: Limit, within: Timespan
@@ -201,7 +201,7 @@ def test_full_periods_are_what_the_clock_says(
     assert found == sorted(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(events, max_size=15), limits, extents)
 def test_only_the_events_that_count_are_needed(
     busy: list[tuple[int, int]], limit: Limit, within: Timespan

@@ -415,7 +415,7 @@ ticks = st.sampled_from([1, 60, 900, 6 * 3600, 86_400])
 
 @pytest.mark.parametrize(("count", "horizon", "cases"), [(2, 40, 100), (3, 30, 60), (4, 16, 30), (5, 12, 12)])
 def test_sequences_are_what_trying_everything_gives(count: int, horizon: int, cases: int) -> None:
-    @settings(max_examples=cases, deadline=None)
+    @settings(max_examples=cases)
     @given(st.lists(some_items(horizon), min_size=count, max_size=count), st.integers(-100, 100), ticks)
     def compare(items: list[Item], first: int, tick: int) -> None:
         items = [placed(part, first, tick) for part in items]

@@ -257,7 +257,7 @@ weekly_periods = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(weekly_periods, max_size=12), places(), st.integers(-2000, 500), st.integers(1, 1500))
 def test_windows_are_what_watching_the_clock_gives(
     periods: list[WeeklyPeriod], place: tuple[ZoneInfo, int], before: int, length: int

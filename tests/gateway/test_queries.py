@@ -105,7 +105,7 @@ def requests(draw: st.DrawFn) -> tuple[WidgetQuery, int]:
         raise
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(requests())
 def test_periods_are_the_minutes_that_clocks_show_as_open(request: tuple[WidgetQuery, int]) -> None:
     query, now = request
@@ -137,7 +137,7 @@ def test_periods_are_the_minutes_that_clocks_show_as_open(request: tuple[WidgetQ
         assert end < start
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(requests(), st.integers(0, 34))
 def test_the_backend_takes_whatever_a_query_comes_to(request: tuple[WidgetQuery, int], ahead: int) -> None:
     query, now = request

@@ -9,7 +9,7 @@ from threading import enumerate as threads
 from time import monotonic, sleep
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clocks import FakeClock
@@ -677,7 +677,6 @@ class TestSeparation:
         assert len(set(minted)) == len(keys) == 4 * 2**3 * 2**4 * 3
         assert [cache.get(key, upstream).token for key in keys] == minted
 
-    @settings(deadline=None)
     @given(st.data())
     def test_requests_share_a_token_exactly_if_they_ask_for_the_same(self, data: st.DataObject):
         one = tenant, subs, permissions, origin = data.draw(ASKED)

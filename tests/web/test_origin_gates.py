@@ -131,7 +131,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[
     engine.dispose()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rules_and_page())
 @example((["https://*.example.com"], "https://example.com"))
 @example((["http://jobs.example.com"], "https://jobs.example.com"))

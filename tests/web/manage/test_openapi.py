@@ -39,7 +39,6 @@ SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=not IS_LONG,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if IS_LONG else [])],
 )
