@@ -2,8 +2,9 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -14,6 +15,7 @@ from widgetsvc.cronofy.faults import Failed, NotAsked
 from widgetsvc.cronofy.responses import ElementToken
 from widgetsvc.cronofy.transport import NetworkTransport
 from widgetsvc.errors import UpstreamUnavailable
+from widgetsvc.outbound import Resolve, system_resolve
 from widgetsvc.permissions import Permission
 
 ORIGIN = "https://jobs.example.com"
@@ -101,11 +103,8 @@ def upstream() -> Iterator[FaultyUpstream]:
         yield upstream
 
 
-def client_of(
-    url: str, *, seconds: float = 0.3, resolve: Callable[[str, int], Sequence[str]] | None = None
-) -> CronofyClient:
+def client_of(url: str, transport: NetworkTransport, seconds: float) -> CronofyClient:
     """A client that has so much left of its five seconds when it begins to send."""
-    transport = NetworkTransport() if resolve is None else NetworkTransport(resolve=resolve)
     readings = iter([0.0])
     return CronofyClient(
         http_client(url, transport=transport),
@@ -119,45 +118,50 @@ def mint(client: CronofyClient) -> ElementToken:
     return client.element_token({Permission.AGENDA}, ["apc_1"], ORIGIN)
 
 
+def mint_at(url: str, *, seconds: float = 0.3, resolve: Resolve = system_resolve) -> ElementToken:
+    """Mint with a client that leaves no connection: an upstream may not have closed its end yet."""
+    with closing(client_of(url, NetworkTransport(resolve=resolve), seconds)) as client:
+        return mint(client)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_becomes_an_error_that_says_what_it_was(upstream: FaultyUpstream, fault: str) -> None:
     upstream.script, words = FAULTS[fault]
     patient = fault not in {"silence", "headers that drip", "early hints that drip", "a body that drips"}
 
     with pytest.raises(UpstreamUnavailable, match=words) as caught:
-        mint(client_of(upstream.url, seconds=4.9 if patient else 0.3))
+        mint_at(upstream.url, seconds=4.9 if patient else 0.3)
 
     assert 1 <= caught.value.retry_after <= 60
     assert "secret" not in str(caught.value)
 
 
 def test_a_client_that_met_every_fault_goes_on(upstream: FaultyUpstream) -> None:
-    http = http_client(upstream.url)
-    client = CronofyClient(http, client_id="client-1", client_secret="secret")
-    for fault, (script, _) in FAULTS.items():
-        if "drip" in fault or fault == "silence":
-            continue
-        upstream.script = script
-        with pytest.raises(UpstreamUnavailable):
-            mint(client)
-    upstream.script = token()
+    with http_client(upstream.url) as http:
+        client = CronofyClient(http, client_id="client-1", client_secret="secret")
+        for fault, (script, _) in FAULTS.items():
+            if "drip" in fault or fault == "silence":
+                continue
+            upstream.script = script
+            with pytest.raises(UpstreamUnavailable):
+                mint(client)
+        upstream.script = token()
 
-    assert mint(client).token == "et"
-    http.close()
+        assert mint(client).token == "et"
 
 
 def test_no_redirect_is_followed(upstream: FaultyUpstream) -> None:
     upstream.script, _ = FAULTS["a redirect to itself"]
     before = upstream.connections
     with pytest.raises(UpstreamUnavailable):
-        mint(client_of(upstream.url, seconds=4.9))
+        mint_at(upstream.url, seconds=4.9)
 
     assert upstream.connections == before + 1
 
 
 def test_nobody_listening_is_a_connection_that_fails() -> None:
     with pytest.raises(Failed, match=r"cannot connect to 127\.0\.0\.1") as caught:
-        mint(client_of(f"http://127.0.0.1:{free_port()}", seconds=4.9))
+        mint_at(f"http://127.0.0.1:{free_port()}", seconds=4.9)
 
     assert caught.value.transient
 
@@ -166,7 +170,7 @@ def test_a_host_without_tls_is_a_connection_that_fails(upstream: FaultyUpstream)
     upstream.script = sends(answer(b"{}"))
 
     with pytest.raises(Failed):
-        mint(client_of(upstream.url.replace("http:", "https:"), seconds=0.3))
+        mint_at(upstream.url.replace("http:", "https:"), seconds=0.3)
 
 
 class TestLookUp:
@@ -175,11 +179,11 @@ class TestLookUp:
             raise OSError("Name or service not known")
 
         with pytest.raises(Failed, match="Name or service not known"):
-            mint(client_of("http://api.cronofy.test", seconds=4.9, resolve=resolve))
+            mint_at("http://api.cronofy.test", seconds=4.9, resolve=resolve)
 
     def test_a_host_with_an_empty_answer_cannot_be_reached(self) -> None:
         with pytest.raises(Failed, match="no address"):
-            mint(client_of("http://api.cronofy.test", seconds=4.9, resolve=lambda _host, _port: []))
+            mint_at("http://api.cronofy.test", seconds=4.9, resolve=lambda _host, _port: [])
 
     def test_a_look_up_that_takes_too_long_is_left_behind(self) -> None:
         over = threading.Event()
@@ -189,18 +193,18 @@ class TestLookUp:
             return ["127.0.0.1"]
 
         with pytest.raises(Failed, match=TOO_SLOW):
-            mint(client_of("http://api.cronofy.test", resolve=resolve))
+            mint_at("http://api.cronofy.test", resolve=resolve)
         over.set()
 
     def test_an_address_that_does_not_answer_leads_to_the_next(self, upstream: FaultyUpstream) -> None:
         upstream.script = token()
-        client = client_of(
+        minted = mint_at(
             f"http://api.cronofy.test:{upstream.port}",
             seconds=4.9,
             resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.1"],
         )
 
-        assert mint(client).token == "et"
+        assert minted.token == "et"
 
 
 def test_more_callers_than_connections_are_told_that_none_is_free(upstream: FaultyUpstream) -> None:
@@ -212,22 +216,12 @@ def test_more_callers_than_connections_are_told_that_none_is_free(upstream: Faul
         token()(connection)
 
     upstream.script = holds
-    transport = NetworkTransport()
 
-    def client(seconds: float) -> CronofyClient:
-        readings = iter([0.0])
-        return CronofyClient(
-            http_client(upstream.url, transport=transport),
-            client_id="client-1",
-            client_secret="secret",
-            monotonic=lambda: next(readings, 5 - seconds),
-        )
-
-    with ThreadPoolExecutor(20) as threads:
-        held = [threads.submit(mint, client(5.0)) for _ in range(20)]
+    with NetworkTransport() as transport, ThreadPoolExecutor(20) as threads:
+        held = [threads.submit(mint, client_of(upstream.url, transport, 5.0)) for _ in range(20)]
         for _ in held:
             assert busy.acquire(timeout=60)
         with pytest.raises(NotAsked, match="all connections are busy"):
-            mint(client(0.1))
+            mint(client_of(upstream.url, transport, 0.1))
         over.set()
         assert {each.result().token for each in held} == {"et"}
